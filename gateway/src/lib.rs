@@ -1,0 +1,10 @@
+//! The gateway: HTTP, TLS, who is calling and from where.
+//! Knows nothing of key records, policies' meaning or key bytes; all of that is asked of `kms_core`.
+
+pub mod authn;
+pub mod certificate;
+pub mod config;
+pub mod listener;
+pub mod manifest;
+pub mod serve;
+pub mod setup;
