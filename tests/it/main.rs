@@ -1,1 +1,2 @@
 //! One integration binary; each module is one suite.
+mod model;
