@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use kms_hsm::Plaintext;
+pub use kms_hsm::Plaintext;
 
 /// Everything that one manifest declares.
 #[derive(Debug, Default)]

@@ -8,3 +8,4 @@ pub mod listener;
 pub mod manifest;
 pub mod serve;
 pub mod setup;
+pub mod toml_file;

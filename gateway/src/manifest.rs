@@ -1,1 +1,328 @@
-//! To come.
+//! Reads a manifest: TOML in, `kms_core::registry::Manifest` out, or everything that is wrong with it at once.
+//! Knows the format, the grammar of names and what refers to what; knows neither what a policy means (only that it
+//! is a JSON object) nor where a manifest is stored.
+
+pub mod demo;
+mod grammar;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::path::Path;
+
+use kms_core::registry::{
+    AccessKey, Account, DeclaredKey, Endpoint, Interface, Manifest, NamedPolicy, Plaintext, User, Vpc,
+};
+use zeroize::Zeroizing;
+
+use self::grammar::Rule;
+use crate::toml_file::{self, Faults, Located, Section};
+
+/// The longest manifest, in bytes.
+pub const BYTES_MAX: u64 = 8 << 20;
+/// The longest policy, in bytes; AWS KMS's limit for the text of a key policy in a request.
+const POLICY_BYTES_MAX: u64 = 131_072;
+const SECRET_FILE_BYTES_MAX: u64 = 256;
+/// AWS: at most 50 tags on a resource.
+const TAGS_MAX: usize = 50;
+
+/// Reads the manifest in `path` and the files that it names (relative to its folder).
+pub fn load(path: &Path) -> Result<Manifest, Faults> {
+    let text = toml_file::text_of(path, BYTES_MAX).map_err(|cause| Faults::unreadable(path, &cause))?;
+    parse(path, &text)
+}
+
+/// Reads a manifest's text; `path` is what faults name, and its folder is where other files are looked for.
+pub fn parse(path: &Path, text: &str) -> Result<Manifest, Faults> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    toml_file::read(path, text, |root| {
+        let mut reading = Reading { folder, claimed: HashMap::new() };
+        let accounts: Vec<_> = root.sections("account").iter().map(|section| reading.account(section)).collect();
+        let vpcs: Vec<_> = root.sections("vpc").iter().map(|section| reading.vpc(section)).collect();
+        let endpoints: Vec<_> =
+            root.sections("endpoint").iter().map(|section| reading.endpoint(section, &vpcs)).collect();
+        let keys = root.sections("key").iter().map(|section| reading.key(section)).collect();
+        Manifest { accounts, vpcs, endpoints, keys }
+    })
+}
+
+/// What has been read so far, as far as later parts refer to it.
+struct Reading<'f> {
+    folder: &'f Path,
+    /// Kind and name of everything that must be unique, with the offset where it was first seen.
+    claimed: HashMap<(&'static str, String), usize>,
+}
+
+impl Reading<'_> {
+    fn account(&mut self, section: &Section<'_>) -> Account {
+        let id = self.claimed_text(section, "id", "account", grammar::account_id);
+        let name = optional(section, "name", grammar::account_name).unwrap_or_default();
+        let users = section.sections("user").iter().map(|user| self.user(user, &id)).collect();
+        Account { id, name, users }
+    }
+
+    fn user(&mut self, section: &Section<'_>, account: &str) -> User {
+        let name = checked(section, section.required("name"), "name", grammar::user_name);
+        if let Some(name) = &name {
+            // IAM: names of users differ by more than case.
+            let full = format!("{account}/{}", name.value.to_ascii_lowercase());
+            self.claim(section, "user", &full, name.at);
+        }
+        let mut names = BTreeSet::new();
+        let policies = section.sections("policies").iter().map(|policy| self.policy(policy, &mut names)).collect();
+        User {
+            name: name.map(|name| name.value.to_owned()).unwrap_or_default(),
+            path: optional(section, "path", grammar::user_path).unwrap_or_else(|| "/".to_owned()),
+            tags: tags(section),
+            policies,
+            access_keys: section.sections("access_keys").iter().map(|key| self.access_key(key)).collect(),
+        }
+    }
+
+    fn policy(&self, section: &Section<'_>, names: &mut BTreeSet<String>) -> NamedPolicy {
+        let name = checked(section, section.required("name"), "name", grammar::policy_name);
+        if let Some(name) = name.as_ref().filter(|name| !names.insert(name.value.to_owned())) {
+            section.fault(name.at, format!("policy `{}` is declared twice for this user", name.value));
+        }
+        let document = self.document(section, "document", "file");
+        if document.is_none() && section.text("document").is_none() && section.text("file").is_none() {
+            section.fault(section.at(), "a policy needs `document` (its JSON text) or `file`");
+        }
+        NamedPolicy {
+            name: name.map(|name| name.value.to_owned()).unwrap_or_default(),
+            document: document.unwrap_or_default(),
+        }
+    }
+
+    fn access_key(&mut self, section: &Section<'_>) -> AccessKey {
+        let id = self.claimed_text(section, "id", "access key", grammar::access_key_id);
+        let secret = match (section.text("secret"), section.text("secret_file")) {
+            (Some(inline), None) => Some((Zeroizing::new(inline.value.to_owned()), inline.at)),
+            (None, Some(file)) => self.secret_file(section, &file).map(|secret| (secret, file.at)),
+            (None, None) => {
+                section.fault(section.at(), "an access key needs `secret` or `secret_file`");
+                None
+            }
+            (Some(_), Some(file)) => {
+                section.fault(file.at, "`secret` and `secret_file` exclude each other");
+                None
+            }
+        };
+        // The secret itself must never stand in a message.
+        if let Some((Err(must), at)) = secret.as_ref().map(|(secret, at)| (grammar::secret(secret), *at)) {
+            section.fault(at, format!("the secret {must}"));
+        }
+        let bytes = secret.map(|(secret, _)| secret.as_bytes().to_vec()).unwrap_or_default();
+        AccessKey { id, secret: Plaintext::new(bytes) }
+    }
+
+    fn secret_file(&self, section: &Section<'_>, file: &Located<&str>) -> Option<Zeroizing<String>> {
+        match toml_file::text_of(&self.folder.join(file.value), SECRET_FILE_BYTES_MAX) {
+            Ok(text) => Some(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())),
+            Err(cause) => {
+                section.fault(file.at, format!("`{}` cannot be read: {cause}", file.value));
+                None
+            }
+        }
+    }
+
+    fn vpc(&mut self, section: &Section<'_>) -> Vpc {
+        let id = self.claimed_text(section, "id", "VPC", grammar::vpc_id);
+        section.require("cidrs");
+        let cidrs = networks(section, "cidrs").unwrap_or_default();
+        Vpc { id, account: self.account_of(section).unwrap_or_default(), cidrs, tags: tags(section) }
+    }
+
+    fn endpoint(&mut self, section: &Section<'_>, vpcs: &[Vpc]) -> Endpoint {
+        let id = self.claimed_text(section, "id", "endpoint", grammar::endpoint_id);
+        let vpc = checked(section, section.required("vpc"), "vpc", grammar::vpc_id);
+        let declared = vpc.as_ref().and_then(|name| vpcs.iter().find(|vpc| vpc.id == name.value));
+        if let (Some(name), None) = (&vpc, declared) {
+            section.fault(name.at, format!("VPC `{}` is not declared", name.value));
+        }
+        let account = match section.text("account") {
+            Some(_) => self.account_of(section),
+            None => declared.map(|vpc| vpc.account.clone()),
+        };
+        section.require("interfaces");
+        let mut zones = BTreeSet::new();
+        let interfaces = section.sections("interfaces").iter().map(|each| self.interface(each, &mut zones)).collect();
+        Endpoint {
+            id,
+            vpc: vpc.map(|vpc| vpc.value.to_owned()).unwrap_or_default(),
+            account: account.unwrap_or_default(),
+            policy: self.document(section, "policy", "policy_file"),
+            tags: tags(section),
+            interfaces,
+            client_ranges: networks(section, "client_ranges"),
+        }
+    }
+
+    fn interface(&mut self, section: &Section<'_>, zones: &mut BTreeSet<String>) -> Interface {
+        let zone = checked(section, section.required("zone"), "zone", grammar::zone);
+        if let Some(zone) = zone.as_ref().filter(|zone| !zones.insert(zone.value.to_owned())) {
+            section.fault(zone.at, format!("zone `{}` has two interfaces of this endpoint", zone.value));
+        }
+        let port = section.integer("port", 1..=65_535).and_then(|port| u16::try_from(port).ok());
+        let address = section.required("address").and_then(|text| {
+            let address = grammar::address(text.value).map_err(|must| spelled(section, &text, "address", must)).ok()?;
+            let full = port.map_or_else(|| address.to_string(), |port| format!("{address} port {port}"));
+            self.claim(section, "interface address", &full, text.at);
+            Some(address)
+        });
+        Interface {
+            zone: zone.map(|zone| zone.value.to_owned()).unwrap_or_default(),
+            address: address.unwrap_or(IpAddr::from([0, 0, 0, 0])),
+            port,
+        }
+    }
+
+    fn key(&mut self, section: &Section<'_>) -> DeclaredKey {
+        let id = self.claimed_text(section, "id", "key", grammar::key_id);
+        let account = self.account_of(section).unwrap_or_default();
+        let mut aliases = Vec::new();
+        for alias in section.texts("aliases").unwrap_or_default() {
+            if let Some(alias) = checked(section, Some(alias), "aliases", grammar::alias) {
+                // AWS KMS: an alias is unique in its account and region.
+                self.claim(section, "alias", &format!("{account}/{}", alias.value), alias.at);
+                aliases.push(alias.value.to_owned());
+            }
+        }
+        DeclaredKey {
+            id,
+            account,
+            description: optional(section, "description", grammar::description).unwrap_or_default(),
+            aliases,
+            tags: tags(section),
+            policy: self.document(section, "policy", "policy_file"),
+        }
+    }
+
+    /// The setting `account`, which must name a declared account.
+    fn account_of(&self, section: &Section<'_>) -> Option<String> {
+        let id = checked(section, section.required("account"), "account", grammar::account_id)?;
+        if !self.claimed.contains_key(&("account", id.value.to_owned())) {
+            section.fault(id.at, format!("account `{}` is not declared", id.value));
+        }
+        Some(id.value.to_owned())
+    }
+
+    /// A required name that nothing else of its kind may have.
+    fn claimed_text(&mut self, section: &Section<'_>, key: &'static str, kind: &'static str, rule: Rule) -> String {
+        let Some(text) = checked(section, section.required(key), key, rule) else { return String::new() };
+        self.claim(section, kind, text.value, text.at);
+        text.value.to_owned()
+    }
+
+    fn claim(&mut self, section: &Section<'_>, kind: &'static str, name: &str, at: usize) {
+        if let Some(first) = self.claimed.get(&(kind, name.to_owned())) {
+            section.fault(at, format!("{kind} `{name}` is declared twice; first on line {}", section.line(*first)));
+            return;
+        }
+        self.claimed.insert((kind, name.to_owned()), at);
+    }
+
+    /// A policy's JSON text, given here or in a file of its own; `None` when neither is there or it is faulty.
+    fn document(&self, section: &Section<'_>, text_key: &'static str, file_key: &'static str) -> Option<String> {
+        match (section.text(text_key), section.text(file_key)) {
+            (None, None) => None,
+            (Some(inline), None) => inline_document(section, &inline, text_key),
+            (None, Some(file)) => self.document_file(section, &file),
+            (Some(_), Some(file)) => {
+                section.fault(file.at, format!("`{text_key}` and `{file_key}` exclude each other"));
+                None
+            }
+        }
+    }
+
+    fn document_file(&self, section: &Section<'_>, file: &Located<&str>) -> Option<String> {
+        let path = self.folder.join(file.value);
+        let text = match toml_file::text_of(&path, POLICY_BYTES_MAX) {
+            Ok(text) => text,
+            Err(cause) => {
+                section.fault(file.at, format!("`{}` cannot be read: {cause}", file.value));
+                return None;
+            }
+        };
+        if let Err(wrong) = json_object(&text) {
+            section.fault_in(&path, wrong.line(), wrong.column(), format!("not a JSON object: {}", bare(&wrong)));
+            return None;
+        }
+        Some(text.as_str().to_owned())
+    }
+}
+
+fn inline_document(section: &Section<'_>, inline: &Located<&str>, key: &str) -> Option<String> {
+    if !u64::try_from(inline.value.len()).is_ok_and(|length| length <= POLICY_BYTES_MAX) {
+        section.fault(inline.at, format!("`{key}` is longer than {POLICY_BYTES_MAX} bytes"));
+        return None;
+    }
+    if let Err(wrong) = json_object(inline.value) {
+        let line = section.line(inline.at) + usize::from(section.starts_below(inline.at)) + wrong.line();
+        let message = format!("`{key}` is not a JSON object: {} on line {}", bare(&wrong), line.saturating_sub(1));
+        section.fault(inline.at, message);
+        return None;
+    }
+    Some(inline.value.to_owned())
+}
+
+fn json_object(text: &str) -> Result<(), serde_json::Error> {
+    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).map(drop)
+}
+
+/// The parser's message without its own count of lines, which starts inside the string.
+fn bare(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
+}
+
+fn optional(section: &Section<'_>, key: &'static str, rule: Rule) -> Option<String> {
+    checked(section, section.text(key), key, rule).map(|text| text.value.to_owned())
+}
+
+fn checked<'d>(
+    section: &Section<'_>,
+    text: Option<Located<&'d str>>,
+    key: &str,
+    rule: Rule,
+) -> Option<Located<&'d str>> {
+    let text = text?;
+    match rule(text.value) {
+        Ok(()) => Some(text),
+        Err(must) => {
+            spelled(section, &text, key, must);
+            None
+        }
+    }
+}
+
+fn spelled(section: &Section<'_>, text: &Located<&str>, key: &str, must: &str) {
+    let shown: String = text.value.chars().take(80).collect();
+    section.fault(text.at, format!("`{key}` {must}: `{}`", shown.escape_debug()));
+}
+
+fn networks(section: &Section<'_>, key: &'static str) -> Option<Vec<ipnet::IpNet>> {
+    let texts = section.texts(key)?;
+    let parsed = texts
+        .iter()
+        .filter_map(|text| grammar::network(text.value).map_err(|must| spelled(section, text, key, must)).ok());
+    Some(parsed.collect())
+}
+
+fn tags(section: &Section<'_>) -> BTreeMap<String, String> {
+    let entries = section.map("tags");
+    if let Some((name, _)) = entries.get(TAGS_MAX) {
+        section.fault(name.at, format!("more than {TAGS_MAX} tags"));
+    }
+    for (name, value) in &entries {
+        if let Err(must) = grammar::tag_key(name.value) {
+            spelled(section, name, "tags", must);
+        }
+        if let Err(must) = grammar::tag_value(value) {
+            section.fault(name.at, format!("the value of tag `{}` {must}", name.value.escape_debug()));
+        }
+    }
+    entries.into_iter().map(|(name, value)| (name.value.to_owned(), value.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! The command line: what can be asked of the binary, and how its answers become exit codes.
+//! Knows words and exit codes; what a command does, its own file knows.
+
+mod check_config;
+mod serve;
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use kms_gateway::config::{Log, LogFormat};
+
+/// A key management service that speaks the AWS KMS API.
+#[derive(Parser)]
+#[command(name = "kannuki", version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::Arguments,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve a region (this is also what happens without a command)
+    Serve(serve::Arguments),
+    /// Say what is wrong with a configuration file, and with the manifest that it names
+    CheckConfig(check_config::Arguments),
+}
+
+/// Does what the process's arguments ask for. Wrong arguments end the process with code 2.
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        Some(Command::CheckConfig(arguments)) => check_config::run(&arguments),
+        Some(Command::Serve(arguments)) => serve(arguments),
+        None => serve(arguments.serve),
+    }
+}
+
+fn serve(arguments: serve::Arguments) -> ExitCode {
+    let plan = match serve::plan(arguments) {
+        Ok(plan) => plan,
+        Err(wrong) => return fail(&wrong, 1),
+    };
+    start_log(&plan.config.log);
+    serve::run(plan)
+}
+
+/// Says on standard error why the process ends with `code`.
+fn fail(why: &dyn Display, code: u8) -> ExitCode {
+    // When standard error is gone, the exit code still tells.
+    let _ = writeln!(io::stderr(), "kannuki: {why}");
+    ExitCode::from(code)
+}
+
+fn start_log(log: &Log) {
+    let builder = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(log.level).with_target(true);
+    // Fails only where a subscriber is set already, which then stays.
+    let _ = match log.format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+    use super::*;
+
+    #[test]
+    fn options_work_with_and_without_the_command() {
+        for line in [&["kannuki", "--port", "9000"][..], &["kannuki", "serve", "--port", "9000"]] {
+            let arguments = Arguments::try_parse_from(line).unwrap();
+            let served = match arguments.command {
+                Some(Command::Serve(served)) => served,
+                None => arguments.serve,
+                Some(Command::CheckConfig(_)) => panic!("not asked for"),
+            };
+            assert_eq!(served.port, Some("9000".parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused() {
+        let refused: &[&[&str]] = &[
+            &["kannuki", "--port", "65535"],
+            &["kannuki", "--port", "0"],
+            &["kannuki", "--region", "Us-East-1"],
+            &["kannuki", "--config", "a.toml", "--port", "9000"],
+            &["kannuki", "serve", "--config", "a.toml", "--manifest", "m.toml"],
+            &["kannuki", "serve", "--config", "a.toml", "--data", "d"],
+            &["kannuki", "check-config"],
+            &["kannuki", "unknown"],
+        ];
+        for line in refused {
+            assert!(Arguments::try_parse_from(*line).is_err(), "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+
+use super::*;
+
+static DEMO: LazyLock<Zeroizing<String>> = LazyLock::new(|| demo::text("eu-west-2", "aws").unwrap());
+
+/// An account, a VPC and an endpoint on lines 1 to 10, for faults in what follows.
+const BASE: &str = r#"[[account]]
+id = "111122223333"
+[[vpc]]
+id = "vpc-0a1b2c3d"
+account = "111122223333"
+cidrs = ["10.0.0.0/16"]
+[[endpoint]]
+id = "vpce-0a1b2c3d"
+vpc = "vpc-0a1b2c3d"
+interfaces = [{ zone = "a", address = "10.0.0.1" }]
+"#;
+
+fn faults(text: &str) -> Vec<String> {
+    let wrong = parse(Path::new("m.toml"), text).map(drop);
+    wrong.map_or_else(|faults| faults.to_string().lines().map(str::to_owned).collect(), |()| Vec::new())
+}
+
+#[test]
+fn the_demo_reads_back() {
+    let manifest = parse(Path::new("m.toml"), &DEMO).unwrap();
+    assert!(!DEMO.contains("{region}") && !DEMO.contains("_id}") && !DEMO.contains("_secret}"));
+    let accounts: Vec<_> = manifest.accounts.iter().map(|account| account.id.as_str()).collect();
+    assert_eq!(accounts, [demo::ACCOUNT, demo::OTHER_ACCOUNT]);
+    let users: Vec<_> = manifest.accounts.iter().flat_map(|account| &account.users).collect();
+    let names: Vec<_> = users.iter().map(|user| user.name.as_str()).collect();
+    assert_eq!(names, [demo::ADMINISTRATOR, demo::APPLICATION, demo::PARTNER]);
+    for user in users {
+        let [key] = user.access_keys.as_slice() else { panic!("{user:?}") };
+        assert!(key.id.starts_with("AKIA") && key.id.len() == 20, "{}", key.id);
+        assert_eq!(key.secret.len(), 40);
+        assert_eq!((user.path.as_str(), user.policies.len()), ("/", 1));
+    }
+    let [open, strict] = manifest.endpoints.as_slice() else { panic!("{manifest:?}") };
+    assert_eq!((open.id.as_str(), open.policy.is_none()), (demo::OPEN_ENDPOINT, true));
+    assert_eq!(strict.id, demo::STRICT_ENDPOINT);
+    assert_eq!((open.account.as_str(), strict.account.as_str()), (demo::ACCOUNT, demo::ACCOUNT));
+    let addresses: Vec<_> = strict.interfaces.iter().map(|each| format!("{} {}", each.zone, each.address)).collect();
+    assert_eq!(addresses, ["eu-west-2a 127.0.20.1", "eu-west-2b 127.0.20.2", "eu-west-2c 127.0.20.3"]);
+    let policy = strict.policy.as_deref().unwrap();
+    assert!(policy.contains(&format!("arn:aws:kms:eu-west-2:{}:key/{}", demo::ACCOUNT, demo::KEY)), "{policy}");
+    assert!(policy.contains(r#""kannuki:SourceVpcTag/env": "${aws:ResourceTag/env}""#), "{policy}");
+    assert_eq!((manifest.vpcs[0].tags["env"].as_str(), manifest.vpcs[1].tags["env"].as_str()), ("dev", "prod"));
+    let [key] = manifest.keys.as_slice() else { panic!("{manifest:?}") };
+    assert_eq!((key.id.as_str(), key.aliases.as_slice()), (demo::KEY, &["alias/demo".to_owned()][..]));
+    assert_eq!(key.tags["env"], "prod");
+}
+
+#[test]
+fn access_keys_are_never_the_same_twice() {
+    assert_ne!(demo::text("eu-west-2", "aws").unwrap().as_str(), DEMO.as_str());
+}
+
+#[test]
+fn each_fault_names_its_line() {
+    let table = [
+        ("[[key]]\nid = \"x\"\naccount = \"111122223333\"", "m.toml:12:6: `id` must be a lower-case UUID"),
+        ("[[key]]\naccount = \"111122223333\"", "m.toml:11:1: `id` is missing in [key]"),
+        (
+            "[[key]]\nid = \"1234abcd-12ab-34cd-56ef-1234567890ab\"\naccount = \"222222222222\"",
+            "m.toml:13:11: account `222222222222` is not declared",
+        ),
+        (
+            "[[key]]\nid = \"1234abcd-12ab-34cd-56ef-1234567890ab\"\naccount = \"111122223333\"\naliases = [\"alias/aws/x\"]",
+            "m.toml:14:12: `aliases` must not begin with alias/aws/",
+        ),
+        (
+            "[[key]]\nid = \"1234abcd-12ab-34cd-56ef-1234567890ab\"\naccount = \"111122223333\"\naliases = [\"alias/a\", \"alias/a\"]",
+            "m.toml:14:23: alias `111122223333/alias/a` is declared twice; first on line 14",
+        ),
+        (
+            "[[key]]\nid = \"1234abcd-12ab-34cd-56ef-1234567890ab\"\naccount = \"111122223333\"\npolicy = '''\n{\n \"a\": }\n'''",
+            "m.toml:14:10: `policy` is not a JSON object: expected value on line 16",
+        ),
+        (
+            "[[key]]\nid = \"1234abcd-12ab-34cd-56ef-1234567890ab\"\naccount = \"111122223333\"\npolicy = \"[]\"",
+            "m.toml:14:10: `policy` is not a JSON object: invalid type: sequence, expected a map on line 14",
+        ),
+        (
+            "[[key]]\nid = \"1234abcd-12ab-34cd-56ef-1234567890ab\"\naccount = \"111122223333\"\ntags = { \"aws:x\" = \"1\" }",
+            "m.toml:14:20: `tags` must not begin with aws:",
+        ),
+        (
+            "[[key]]\nid = \"1234abcd-12ab-34cd-56ef-1234567890ab\"\naccount = \"111122223333\"\npolicy_file = \"no/such\"",
+            "m.toml:14:15: `no/such` cannot be read: No such file",
+        ),
+        ("[[keys]]\n", "m.toml:11:3: unknown setting `keys`"),
+    ];
+    for (text, expected) in table {
+        let found = faults(&format!("{BASE}{text}\n"));
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].starts_with(expected), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn what_must_be_unique_or_declared_is() {
+    let table = [
+        ("[[account]]\nid = \"111122223333\"", "account `111122223333` is declared twice; first on line 2"),
+        (
+            "[[vpc]]\nid = \"vpc-0a1b2c3d\"\naccount = \"111122223333\"\ncidrs = []",
+            "VPC `vpc-0a1b2c3d` is declared twice",
+        ),
+        (
+            "[[vpc]]\nid = \"vpc-0a1b2c3e\"\naccount = \"111122223333\"\ncidrs = [\"10.0.0.1/16\"]",
+            "`cidrs` must have no bit set",
+        ),
+        (
+            "[[endpoint]]\nid = \"vpce-0a1b2c3e\"\nvpc = \"vpc-00000000\"\ninterfaces = []",
+            "VPC `vpc-00000000` is not declared",
+        ),
+        (
+            "[[endpoint]]\nid = \"vpce-0a1b2c3e\"\nvpc = \"vpc-0a1b2c3d\"\ninterfaces = [{ zone = \"a\", address = \"10.0.0.1\" }]",
+            "interface address `10.0.0.1` is declared twice",
+        ),
+        (
+            "[[endpoint]]\nid = \"vpce-0a1b2c3e\"\nvpc = \"vpc-0a1b2c3d\"\ninterfaces = [{ zone = \"a\", address = \"10.0.0.2\" }, { zone = \"a\", address = \"10.0.0.3\" }]",
+            "zone `a` has two interfaces",
+        ),
+        (
+            "[[endpoint]]\nid = \"vpce-0a1b2c3e\"\nvpc = \"vpc-0a1b2c3d\"\ninterfaces = [{ zone = \"a\", address = \"0.0.0.0\" }]",
+            "`address` must be the address of one interface",
+        ),
+    ];
+    for (text, expected) in table {
+        let found = faults(&format!("{BASE}{text}\n"));
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].contains(expected), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn a_secret_is_in_no_fault() {
+    let user = "[[account]]\nid = \"111122223333\"\n[[account.user]]\nname = \"u\"\n";
+    let found =
+        faults(&format!("{user}access_keys = [{{ id = \"AKIAIOSFODNN7EXAMPLE\", secret = \"hush hush hush hush\" }}]"));
+    assert_eq!(found, ["m.toml:5:56: the secret must be 16 to 128 visible ASCII characters"]);
+    let found = faults(&format!("{user}access_keys = [{{ id = \"AKIAIOSFODNN7EXAMPLE\", secret = 123456 }}]"));
+    assert!(!found.is_empty() && found.iter().all(|fault| !fault.contains("123456")), "{found:?}");
+}
+
+#[test]
+fn documents_and_secrets_may_stand_in_files() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("policy.json"), "{\"Statement\": []}").unwrap();
+    std::fs::write(folder.path().join("secret"), "wJalrXUtnFEMI/K7MDENG\n").unwrap();
+    let text = "[[account]]\nid = \"111122223333\"\n[[account.user]]\nname = \"u\"\n\
+        policies = [{ name = \"p\", file = \"policy.json\" }]\n\
+        access_keys = [{ id = \"AKIAIOSFODNN7EXAMPLE\", secret_file = \"secret\" }]\n";
+    let path = folder.path().join("m.toml");
+    let manifest = parse(&path, text).unwrap();
+    let user = &manifest.accounts[0].users[0];
+    assert_eq!(user.policies[0].document, "{\"Statement\": []}");
+    assert_eq!(user.access_keys[0].secret.expose(), b"wJalrXUtnFEMI/K7MDENG");
+
+    std::fs::write(folder.path().join("policy.json"), "{\n \"Statement\"\n}").unwrap();
+    let found = parse(&path, text).unwrap_err();
+    let [fault] = found.faults.as_slice() else { panic!("{found}") };
+    assert_eq!((fault.file.clone(), fault.line), (folder.path().join("policy.json"), 3), "{found}");
+}
+
+proptest! {
+    /// Whatever is put anywhere into the demo, the answer is a manifest or faults with lines of that file.
+    #[test]
+    fn no_text_makes_it_panic(at in 0_usize..4000, remove in 0_usize..40, insert in "[\\[\\]\\PC\n\"'=.{}#0-9a-z]{0,20}") {
+        let end = (at + remove).min(DEMO.len());
+        let at = at.min(end);
+        let text = format!("{}{insert}{}", &DEMO[..at], &DEMO[end..]);
+        if let Err(faults) = parse(Path::new("m.toml"), &text) {
+            let lines = text.split('\n').count();
+            prop_assert!(!faults.faults.is_empty());
+            prop_assert!(faults.faults.iter().all(|fault| (1..=lines).contains(&fault.line)), "{faults}");
+        }
+    }
+
+    /// The grammar's rules and the parser take any text at all.
+    #[test]
+    fn no_name_makes_it_panic(name in "\\PC{0,80}") {
+        let quoted = toml::Value::String(name).to_string();
+        let text = format!("{BASE}[[key]]\nid = {quoted}\naccount = {quoted}\naliases = [{quoted}]\ntags = {{ {quoted} = {quoted} }}\npolicy = {quoted}\n");
+        prop_assert!(parse(Path::new("m.toml"), &text).is_err());
+    }
+}

@@ -1,0 +1,311 @@
+//! Reads a TOML file and finds everything that is wrong with it at once, each fault with its file, line and column.
+//! Knows TOML and places in a text; what a setting means is known by `config` and `manifest`.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
+
+/// How many faults are reported before the rest is only counted.
+const FAULTS_MAX: usize = 100;
+
+/// One thing that is wrong, and where. Lines and columns count from 1; 0 means the file as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub file: PathBuf,
+    pub line: usize,
+    pub column: usize,
+    pub message: String,
+}
+
+/// Everything that is wrong with a file (and those that it names); never empty. Prints one fault a line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Faults {
+    pub faults: Vec<Fault>,
+    /// How many more there are than are listed.
+    pub left_off: usize,
+}
+
+/// Text with the byte offset at which it stands in the file.
+#[derive(Clone, Debug)]
+pub(crate) struct Located<T> {
+    pub(crate) value: T,
+    pub(crate) at: usize,
+}
+
+/// A TOML table being read. When it is dropped, each setting that nobody asked for is reported as unknown.
+pub(crate) struct Section<'d> {
+    reader: &'d Reader<'d>,
+    table: &'d DeTable<'d>,
+    title: String,
+    at: usize,
+    asked: RefCell<BTreeSet<&'static str>>,
+}
+
+/// The whole of a regular file as text, at most `bytes_max` bytes of it; wiped when dropped.
+pub(crate) fn text_of(path: &Path, bytes_max: u64) -> io::Result<Zeroizing<String>> {
+    // Asked before opening: opening a pipe would wait for its writer.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut text = Zeroizing::new(String::new());
+    File::open(path)?.take(bytes_max.saturating_add(1)).read_to_string(&mut text)?;
+    match u64::try_from(text.len()) {
+        Ok(length) if length <= bytes_max => Ok(text),
+        _ => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {bytes_max} bytes"))),
+    }
+}
+
+/// Parses `text`, which came from `path`, and hands its top level to `interpret`.
+///
+/// What `interpret` returns is kept only if neither TOML nor it found any fault.
+pub(crate) fn read<T>(path: &Path, text: &str, interpret: impl FnOnce(&Section<'_>) -> T) -> Result<T, Faults> {
+    let reader = Reader::new(path, text);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        reader.fault(error.span().map_or(0, |span| span.start), error.message());
+    }
+    // A broken file is only reported as broken: what recovery guessed would be reported as wrong a second time.
+    if let Some(faults) = reader.faults() {
+        return Err(faults);
+    }
+    let root = Section::new(&reader, document.get_ref(), String::new(), 0);
+    let value = interpret(&root);
+    drop(root);
+    reader.faults().map_or(Ok(value), Err)
+}
+
+impl<'d> Section<'d> {
+    fn new(reader: &'d Reader<'d>, table: &'d DeTable<'d>, title: String, at: usize) -> Self {
+        Self { reader, table, title, at, asked: RefCell::default() }
+    }
+
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(crate) fn fault(&self, at: usize, message: impl Into<String>) {
+        self.reader.fault(at, message);
+    }
+
+    /// A fault in another file that this one names.
+    pub(crate) fn fault_in(&self, file: &Path, line: usize, column: usize, message: impl Into<String>) {
+        self.reader.push(Fault { file: file.to_owned(), line, column, message: message.into() });
+    }
+
+    /// The line (from 1) of a byte offset.
+    pub(crate) fn line(&self, at: usize) -> usize {
+        self.reader.place(at).0
+    }
+
+    /// Whether the text of a multi-line string that starts at `at` begins on the line after its quotes.
+    pub(crate) fn starts_below(&self, at: usize) -> bool {
+        let source = self.reader.text.get(at..).unwrap_or_default();
+        ["'''", "\"\"\""].iter().filter_map(|quotes| source.strip_prefix(quotes)).any(|rest| {
+            // The line break directly after the quotes is no part of the string.
+            rest.starts_with('\n') || rest.starts_with("\r\n")
+        })
+    }
+
+    pub(crate) fn text(&self, key: &'static str) -> Option<Located<&'d str>> {
+        self.value(key).and_then(|value| self.as_text(key, value))
+    }
+
+    /// As `text`; its absence is a fault.
+    pub(crate) fn required(&self, key: &'static str) -> Option<Located<&'d str>> {
+        self.require(key);
+        self.text(key)
+    }
+
+    /// A list of strings; `None` when absent.
+    pub(crate) fn texts(&self, key: &'static str) -> Option<Vec<Located<&'d str>>> {
+        let values = self.array(key)?;
+        Some(values.iter().filter_map(|value| self.as_text(key, value)).collect())
+    }
+
+    pub(crate) fn integer(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        let value = self.value(key)?;
+        let number = match value.get_ref() {
+            DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
+            other => return self.mistyped(value.span().start, key, "an integer", other),
+        };
+        let within = number.filter(|number| range.contains(number));
+        if within.is_none() {
+            let message = format!("`{key}` must be from {} to {}", range.start(), range.end());
+            self.fault(value.span().start, message);
+        }
+        within
+    }
+
+    /// A table in this one; an absent one reads as empty.
+    pub(crate) fn section(&self, key: &'static str) -> Option<Section<'d>> {
+        let value = self.value(key)?;
+        match value.get_ref() {
+            DeValue::Table(table) => Some(Self::new(self.reader, table, self.titled(key), value.span().start)),
+            other => self.mistyped(value.span().start, key, "a table", other),
+        }
+    }
+
+    /// The tables of an array of tables; none when absent.
+    pub(crate) fn sections(&self, key: &'static str) -> Vec<Section<'d>> {
+        let values = self.array(key).unwrap_or_default();
+        let mut sections = Vec::with_capacity(values.len());
+        for value in values {
+            match value.get_ref() {
+                DeValue::Table(table) => {
+                    sections.push(Self::new(self.reader, table, self.titled(key), value.span().start));
+                }
+                other => {
+                    self.mistyped::<()>(value.span().start, key, "a list of tables", other);
+                }
+            }
+        }
+        sections
+    }
+
+    /// A table whose names are the user's own and whose values are strings; empty when absent.
+    pub(crate) fn map(&self, key: &'static str) -> Vec<(Located<&'d str>, &'d str)> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let DeValue::Table(table) = value.get_ref() else {
+            self.mistyped::<()>(value.span().start, key, "a table of strings", value.get_ref());
+            return Vec::new();
+        };
+        let entry = |(name, value): (&'d Spanned<_>, &'d Spanned<DeValue<'d>>)| {
+            let name: &'d std::borrow::Cow<'_, str> = name.get_ref();
+            let text = self.as_text(name, value)?;
+            Some((Located { value: name.as_ref(), at: text.at }, text.value))
+        };
+        table.iter().filter_map(entry).collect()
+    }
+
+    /// Reports a fault if the setting is absent.
+    pub(crate) fn require(&self, key: &'static str) {
+        if self.value(key).is_none() {
+            self.fault(self.at, format!("`{key}` is missing{}", self.place()));
+        }
+    }
+
+    fn array(&self, key: &'static str) -> Option<&'d [Spanned<DeValue<'d>>]> {
+        let value = self.value(key)?;
+        match value.get_ref() {
+            DeValue::Array(values) => Some(values),
+            other => self.mistyped(value.span().start, key, "a list", other),
+        }
+    }
+
+    fn as_text(&self, key: &str, value: &'d Spanned<DeValue<'d>>) -> Option<Located<&'d str>> {
+        match value.get_ref() {
+            DeValue::String(text) => Some(Located { value: text, at: value.span().start }),
+            other => self.mistyped(value.span().start, key, "a string", other),
+        }
+    }
+
+    fn value(&self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
+        self.asked.borrow_mut().insert(key);
+        self.table.get(key)
+    }
+
+    fn mistyped<T>(&self, at: usize, key: &str, wanted: &str, found: &DeValue<'_>) -> Option<T> {
+        self.fault(at, format!("`{key}` must be {wanted}, not {}", found.type_str()));
+        None
+    }
+
+    fn titled(&self, key: &str) -> String {
+        if self.title.is_empty() { key.to_owned() } else { format!("{}.{key}", self.title) }
+    }
+
+    fn place(&self) -> String {
+        if self.title.is_empty() { String::new() } else { format!(" in [{}]", self.title) }
+    }
+}
+
+impl Drop for Section<'_> {
+    fn drop(&mut self) {
+        let asked = self.asked.borrow();
+        for name in self.table.keys().filter(|name| !asked.contains(name.get_ref().as_ref())) {
+            let message = format!("unknown setting `{}`{}", name.get_ref().escape_debug(), self.place());
+            self.fault(name.span().start, message);
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.file.display(), self.message),
+            line => write!(f, "{}:{line}:{}: {}", self.file.display(), self.column, self.message),
+        }
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.faults.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{fault}")?;
+        }
+        match self.left_off {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more"),
+        }
+    }
+}
+
+impl Faults {
+    /// A file that could not be read at all.
+    pub(crate) fn unreadable(file: &Path, cause: &io::Error) -> Self {
+        let message = format!("cannot be read: {cause}");
+        Self { faults: vec![Fault { file: file.to_owned(), line: 0, column: 0, message }], left_off: 0 }
+    }
+}
+
+struct Reader<'d> {
+    path: &'d Path,
+    text: &'d str,
+    line_starts: Vec<usize>,
+    found: RefCell<Vec<Fault>>,
+    left_off: RefCell<usize>,
+}
+
+impl<'d> Reader<'d> {
+    fn new(path: &'d Path, text: &'d str) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let line_starts = std::iter::once(0).chain(breaks).collect();
+        Self { path, text, line_starts, found: RefCell::default(), left_off: RefCell::default() }
+    }
+
+    /// Line and column, from 1; the column counts characters.
+    fn place(&self, at: usize) -> (usize, usize) {
+        let line = self.line_starts.partition_point(|start| *start <= at);
+        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let column = self.text.get(start..at).map_or(0, |before| before.chars().count());
+        (line, column + 1)
+    }
+
+    fn fault(&self, at: usize, message: impl Into<String>) {
+        let (line, column) = self.place(at);
+        self.push(Fault { file: self.path.to_owned(), line, column, message: message.into() });
+    }
+
+    fn push(&self, fault: Fault) {
+        let mut found = self.found.borrow_mut();
+        if found.len() < FAULTS_MAX { found.push(fault) } else { *self.left_off.borrow_mut() += 1 }
+    }
+
+    /// What was found, in the order of the file.
+    fn faults(&self) -> Option<Faults> {
+        let mut faults = self.found.borrow().clone();
+        faults.sort_by_key(|fault| (fault.file != self.path, fault.line, fault.column));
+        (!faults.is_empty()).then(|| Faults { faults, left_off: *self.left_off.borrow() })
+    }
+}
+
+#[cfg(test)]
+mod tests;
