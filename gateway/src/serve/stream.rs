@@ -77,6 +77,10 @@ impl Pulse {
         true
     }
 
+    fn is_lingering(&self) -> bool {
+        matches!(self.0.get(), Phase::Lingering { .. })
+    }
+
     fn has_no_request(&self) -> bool {
         matches!(self.0.get(), Phase::Idle { .. } | Phase::Head { .. })
     }
@@ -94,6 +98,7 @@ pub(super) struct Stream {
     stall: Alarm,
     /// The library is told that the client is done.
     is_ended: bool,
+    is_refused: bool,
     /// What is still to be written in place of the library's own words.
     farewell: Vec<u8>,
 }
@@ -116,6 +121,7 @@ impl Stream {
             patience: Alarm::default(),
             stall: Alarm::default(),
             is_ended: false,
+            is_refused: false,
             farewell: Vec::new(),
         }
     }
@@ -141,7 +147,7 @@ impl Stream {
         let is_idle = matches!(phase, Phase::Idle { .. });
         let is_over = self.patience.rings(until, cx) || (is_idle && self.is_closing(cx));
         if is_over && matches!(phase, Phase::Head { .. }) {
-            self.refuse(wire::request_timeout());
+            self.refuse(&wire::request_timeout());
         }
         is_over
     }
@@ -151,12 +157,41 @@ impl Stream {
     }
 
     /// Says a last word in place of the HTTP library.
-    fn refuse(&mut self, answer: Answer) {
-        if self.farewell.is_empty() {
-            self.metrics.http_refusals.increment();
-            self.farewell = refusal(&answer);
-        }
+    fn refuse(&mut self, answer: &Answer) {
+        self.metrics.http_refusals.increment();
+        self.farewell = refusal(answer);
+        self.is_refused = true;
         self.pulse.answered(true);
+    }
+
+    /// Sends the last word, then lets the client finish: a socket closed with bytes unread is reset, and the client
+    /// would not see why it was refused. The library closes as soon as its words are written, so they are not before.
+    fn poll_parting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.pulse.is_lingering() {
+            ready!(self.poll_sent(cx))?;
+        }
+        let mut unread = [0; 4096];
+        while !self.is_over(cx) {
+            let mut buffer = ReadBuf::new(&mut unread);
+            ready!(Pin::new(&mut self.tls).poll_read(cx, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let poll = match self.poll_farewell(cx) {
+            Poll::Ready(Ok(())) => Pin::new(&mut self.tls).poll_flush(cx),
+            other => other,
+        };
+        let poll = self.unless_stalled(poll, cx);
+        // The library does not read again before it is woken, so the alarm for the next phase is set here.
+        if matches!(poll, Poll::Ready(Ok(()))) && self.pulse.flushed() && self.is_over(cx) {
+            cx.waker().wake_by_ref();
+        }
+        poll
     }
 
     fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -202,26 +237,17 @@ impl AsyncWrite for Stream {
         let this = self.get_mut();
         if this.pulse.has_no_request() {
             let is_too_large = bytes.starts_with(b"HTTP/1.1 431 ");
-            this.refuse(if is_too_large { wire::head_too_large() } else { wire::malformed() });
+            this.refuse(&if is_too_large { wire::head_too_large() } else { wire::malformed() });
         }
-        if !this.farewell.is_empty() {
-            return Poll::Ready(Ok(bytes.len()));
+        if this.is_refused {
+            return this.poll_parting(cx).map_ok(|()| bytes.len());
         }
         let poll = Pin::new(&mut this.tls).poll_write(cx, bytes);
         this.unless_stalled(poll, cx)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let poll = match this.poll_farewell(cx) {
-            Poll::Ready(Ok(())) => Pin::new(&mut this.tls).poll_flush(cx),
-            other => other,
-        };
-        // The library does not read again before it is woken, so the alarm for the next phase is set here.
-        if matches!(poll, Poll::Ready(Ok(()))) && this.pulse.flushed() && this.is_over(cx) {
-            cx.waker().wake_by_ref();
-        }
-        this.unless_stalled(poll, cx)
+        self.get_mut().poll_sent(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
