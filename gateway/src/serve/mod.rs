@@ -126,6 +126,10 @@ where
     F: Fn(usize) -> S + Clone + Send + 'static,
 {
     let drain = drain::Drain::default();
+    let expiring = tls.clone();
+    metrics.gauge("kannuki_certificate_expiry_timestamp_seconds", "When the certificate expires.", move || {
+        expiring.expires_at().epoch_seconds()
+    });
     let worker_count = Arc::new(AtomicUsize::new(0));
     let mut builder = Server::build()
         .workers(limits.workers.clamp(1, 512))

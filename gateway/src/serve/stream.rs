@@ -12,14 +12,18 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use actix_web::http::StatusCode;
+use actix_web::http::header::HttpDate;
 use futures_util::FutureExt as _;
 use futures_util::future::FusedFuture;
+use kms_core::clock::{Clock as _, SystemClock};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
+use uuid::Uuid;
 
 use super::drain::Drain;
 use super::limits::Limits;
@@ -279,9 +283,9 @@ impl Alarm {
 
 /// A whole answer in HTTP/1.1.
 fn refusal(answer: &Answer) -> Vec<u8> {
-    let status = actix_http::StatusCode::from_u16(answer.status).unwrap_or(actix_http::StatusCode::BAD_REQUEST);
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
     let date = httpdate();
-    let id = uuid::Uuid::new_v4();
+    let id = Uuid::new_v4();
     let mut text = format!(
         "HTTP/1.1 {} {}\r\ncontent-type: {}\r\ncontent-length: {}\r\nx-amzn-requestid: {id}\r\ndate: {date}\r\n\
          connection: close\r\n\r\n",
@@ -297,5 +301,5 @@ fn refusal(answer: &Answer) -> Vec<u8> {
 
 /// Now, as HTTP writes it.
 fn httpdate() -> String {
-    actix_web::http::header::HttpDate::from(std::time::SystemTime::now()).to_string()
+    HttpDate::from(UNIX_EPOCH + Duration::from_millis(SystemClock.now().0)).to_string()
 }

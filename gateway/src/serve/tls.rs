@@ -47,6 +47,8 @@ impl TlsConfigHandle {
             .map_err(TlsError::Setup)?
             .with_no_client_auth()
             .with_cert_resolver(current.clone());
+        // HTTP/1.1 only, which is what every SDK speaks to KMS: of HTTP/2 the library's server bounds neither slow streams
+        // nor the end of a drain.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { config: Arc::new(config), current, provider })
     }

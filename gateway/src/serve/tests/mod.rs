@@ -11,8 +11,6 @@ use harness::{Client, Heard, Live, certificate, limits, post};
 use rustls::version::{TLS12, TLS13};
 use uuid::Uuid;
 
-use kms_core::clock::{Clock as _, SystemClock};
-
 use super::*;
 
 fn is_refusal(heard: &Heard, status: u16, code: &str) {
@@ -183,6 +181,17 @@ fn what_is_not_http_is_told_so() {
 }
 
 #[test]
+fn the_answer_to_head_has_no_body() {
+    let live = Live::open();
+    let mut client = live.connect();
+    client.send("HEAD / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    client.stream.read_to_string(&mut text).unwrap();
+    assert!(text.contains("x-amzn-requestid: "), "{text}");
+    assert!(text.ends_with("\r\n\r\n"), "{text}");
+}
+
+#[test]
 fn a_client_may_ask_whether_to_go_on() {
     let live = Live::open();
     let mut client = live.connect();
@@ -287,8 +296,10 @@ fn a_certificate_is_replaced_while_serving() {
     assert!(Client::connect(live.addresses[0], &live.certificate, &[&TLS13]).is_err());
     Client::connect(live.addresses[0], &other, &[&TLS13]).unwrap().ask("/").unwrap();
     before.ask("/").unwrap();
-    // rcgen's certificates end in the year 4096 when nothing else is asked for.
-    assert!(live.tls.expires_at() > SystemClock.now());
+    // rcgen's certificates end with the year 4095 when nothing else is asked for.
+    assert_eq!(live.tls.expires_at().iso(), "4096-01-01T00:00:00Z");
+    let line = "kannuki_certificate_expiry_timestamp_seconds 67090118400\n";
+    assert!(live.metrics.text().contains(line), "{}", live.metrics.text());
 }
 
 #[test]
