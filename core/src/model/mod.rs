@@ -17,6 +17,10 @@ mod write;
 mod shape;
 #[rustfmt::skip] // one row per shape reads better than what rustfmt makes of it
 mod generated;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
 
 pub use self::generated::*;
 pub use self::value::{Blob, SecretText, UnknownName};
