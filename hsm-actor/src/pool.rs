@@ -18,7 +18,7 @@ use crate::{
     command::{Class, Command, SelfTest},
     error::HsmError,
     life::Ticket,
-    ring::KeyRing,
+    ring::{KeyRing, RingError, SealedRing},
     slot::{Incarnation, Slot, Workshop},
     supervisor,
     vault::Vault,
@@ -146,6 +146,17 @@ impl HsmPool {
                 return result;
             }
         }
+    }
+
+    /// The number of the domain key that wraps what is wrapped now, and when it was made (milliseconds since the epoch).
+    pub fn active_domain(&self) -> (u32, u64) {
+        let vault = self.0.workshop.vault.load();
+        (vault.ring().active_domain(), vault.ring().active_since())
+    }
+
+    /// The slots' ring with a new active domain key; see [`KeyRing::rotated`]. Nothing changes before `install`.
+    pub fn rotated(&self, sealed: &SealedRing, now_ms: u64) -> Result<(KeyRing, SealedRing), RingError> {
+        self.0.workshop.vault.load().ring().rotated(sealed, now_ms)
     }
 
     /// Gives every slot a new ring, such as after a rotation. Commands that already run finish with the old one.

@@ -47,6 +47,10 @@ impl Vault {
         })
     }
 
+    pub(crate) fn ring(&self) -> &KeyRing {
+        &self.ring
+    }
+
     /// Wraps `material` under the active domain key and proves that it opens.
     pub(crate) fn wrap_material(&self, label: Label, material: &SecretKey<Material>) -> Result<Held, HsmError> {
         let (domain, key) = self.ring.active().ok_or(HsmError::Fault)?;

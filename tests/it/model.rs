@@ -334,6 +334,7 @@ use zeroize::Zeroizing;
 use super::audited::{Audited, show};
 use super::constraint::Constraint::{Each, LengthMax, LengthMin, Matches, OneOf, ValueMax, ValueMin};
 use super::constraint::{At, Constraint, Pattern, Rule, Violations};
+use super::field::{AsField, Field, Fields};
 use super::read::{Draft, Member, Members, body, may, must, once, or_default, skip};
 use super::scalar::{Scalar, name_breaks};
 use super::value::{Blob, SecretText, UnknownName};

@@ -158,6 +158,28 @@ impl Batch {
         self.writes.push(Write { key, body: None });
         self
     }
+
+    /// Requires that the row be at `version`, and writes nothing to it.
+    pub fn expect(self, table: Table, key: impl ToString, version: Revision) -> Self {
+        self.compare(RowKey::new(table, key.to_string()), version)
+    }
+
+    /// Puts a row that must not exist yet.
+    pub fn create(self, table: Table, key: impl ToString, body: Vec<u8>) -> Self {
+        self.change(table, key, Revision::NONE, body)
+    }
+
+    /// Puts a row that must be at `version`.
+    pub fn change(self, table: Table, key: impl ToString, version: Revision, body: Vec<u8>) -> Self {
+        let key = RowKey::new(table, key.to_string());
+        self.compare(key.clone(), version).put(key, body)
+    }
+
+    /// Deletes a row that must be at `version`.
+    pub fn remove(self, table: Table, key: impl ToString, version: Revision) -> Self {
+        let key = RowKey::new(table, key.to_string());
+        self.compare(key.clone(), version).delete(key)
+    }
 }
 
 /// What one batch changed.
