@@ -32,7 +32,7 @@ pub(crate) fn seal(
     aad: &[u8],
     buffer: &mut [u8],
 ) -> Result<[u8; TAG_BYTES], HsmError> {
-    let tag = Aes256Gcm::new(&(*key).into()).encrypt_inout_detached(&iv.into(), aad, buffer.into());
+    let tag = Aes256Gcm::new(key.into()).encrypt_inout_detached(&iv.into(), aad, buffer.into());
     tag.map(Into::into).map_err(|_| HsmError::Fault)
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn open(
     buffer: &mut [u8],
     tag: [u8; TAG_BYTES],
 ) -> Result<(), Forged> {
-    let cipher = Aes256Gcm::new(&(*key).into());
+    let cipher = Aes256Gcm::new(key.into());
     cipher.decrypt_inout_detached(&iv.into(), aad, buffer.into(), &tag.into()).map_err(|_| Forged)
 }
 
