@@ -1,11 +1,16 @@
 //! The gateway: HTTP, TLS, who is calling and from where.
 //! Knows nothing of key records, policies' meaning or key bytes; all of that is asked of `kms_core`.
 
+pub mod access_log;
 pub mod authn;
 pub mod certificate;
 pub mod config;
 pub mod listener;
 pub mod manifest;
+pub mod metrics;
+pub mod operations;
 pub mod serve;
 pub mod setup;
+pub mod sts;
 pub mod toml_file;
+pub mod wire;
