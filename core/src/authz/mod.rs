@@ -23,3 +23,6 @@ pub use decide::{Decision, Layer, Layers, Policies, Question, Reason, Verdict, d
 pub use document::{DOCUMENT_BYTES_MAX, Document, Kind, Malformed, default_endpoint_policy, default_key_policy};
 pub use grant::Grant;
 pub use principal::{NotAPrincipal, PARTITION, Principal, PrincipalName, Reach};
+
+#[cfg(test)]
+mod tests;
