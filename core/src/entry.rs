@@ -5,13 +5,17 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::audit::{AuditError, AuditWriter, Position, Record, Resource, TlsDetails, UserIdentity};
+use crate::audit::{AuditError, AuditWriter, Position, Record, Resource, Tallied, Tally, TlsDetails, UserIdentity};
 use crate::authz::Principal;
+use crate::clock::Timestamp;
 use crate::error::KmsError;
 use crate::judge::Trace;
 use crate::operation::{Effect, Spec};
 use crate::request::{Asked, Source, Target, Targets};
 use crate::view::RegionView;
+
+/// Callers whose throttled calls are counted apart in one second.
+const CALLERS_MAX: usize = 1000;
 
 /// The audit log as one worker writes it.
 pub type Desk = Arc<Mutex<AuditWriter>>;
@@ -21,6 +25,7 @@ pub type Desk = Arc<Mutex<AuditWriter>>;
 pub struct Entry {
     record: Box<Record>,
     desk: Desk,
+    received_at: Timestamp,
     open: bool,
 }
 
@@ -42,7 +47,7 @@ impl Entry {
             tls_version: version.to_owned(),
             cipher_suite: asked.meta.cipher_suite.clone().unwrap_or_default(),
             client_provided_host_header: asked.meta.host.as_deref().map(str::to_owned),
-            key_exchange: None,
+            key_exchange: asked.meta.key_exchange.clone(),
         });
         if let Source::Endpoint { id, zone, .. } = &asked.source {
             record.vpc_endpoint_id = Some(id.to_string());
@@ -52,7 +57,7 @@ impl Entry {
                 record.kannuki.vpc = Some(endpoint.record.vpc.clone());
             }
         }
-        Self { record: Box::new(record), desk, open: true }
+        Self { record: Box::new(record), desk, received_at: asked.meta.received_at, open: true }
     }
 
     /// Notes what was asked for. `parameters` hold no secret (`Request::audit_parameters`).
@@ -92,13 +97,19 @@ impl Entry {
         self.record.kannuki.context = trace.context.clone();
     }
 
+    /// Ends the entry without writing it; what it would have said goes to whoever writes it in another way.
+    fn withdraw(mut self, error: &KmsError) -> Record {
+        self.fill(Err(error));
+        self.open = false;
+        std::mem::take(&mut *self.record)
+    }
+
     /// Writes the record. `answered` holds the response elements of a write, or the error.
     pub fn close(mut self, answered: Result<Value, &KmsError>) -> Result<Position, AuditError> {
         self.finish(answered)
     }
 
-    fn finish(&mut self, answered: Result<Value, &KmsError>) -> Result<Position, AuditError> {
-        self.open = false;
+    fn fill(&mut self, answered: Result<Value, &KmsError>) {
         match answered {
             Ok(elements) => self.record.response_elements = elements,
             Err(error) => {
@@ -107,9 +118,62 @@ impl Entry {
                 self.record.error_message = (!message.is_empty()).then_some(message);
             }
         }
-        // A panic while the lock was held can only have been between two appends: the writer itself is sound.
-        let mut writer = self.desk.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        writer.append(&self.record)
+    }
+
+    fn finish(&mut self, answered: Result<Value, &KmsError>) -> Result<Position, AuditError> {
+        self.open = false;
+        self.fill(answered);
+        append(&self.desk, &self.record)
+    }
+}
+
+fn append(desk: &Desk, record: &Record) -> Result<Position, AuditError> {
+    // A panic while the lock was held can only have been between two appends: the writer itself is sound.
+    let mut writer = desk.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    writer.append(record)
+}
+
+/// Calls that are refused by a rate: one record a second for each caller, with their number.
+#[derive(Debug)]
+pub struct Counted {
+    tally: Tally<Record>,
+    desk: Desk,
+}
+
+impl Counted {
+    pub fn new(desk: Desk) -> Self {
+        Self { tally: Tally::new(CALLERS_MAX), desk }
+    }
+
+    /// Counts a call in place of recording it.
+    pub fn add(&mut self, entry: Entry, error: &KmsError) -> Result<(), AuditError> {
+        let now = entry.received_at;
+        let caller = entry.record.user_identity.arn.clone().unwrap_or_default();
+        let record = entry.withdraw(error);
+        match self.tally.add(&caller, now, || record) {
+            Some(tallied) => self.write(tallied),
+            None => Ok(()),
+        }
+    }
+
+    /// Records every second that is over.
+    pub fn flush(&mut self, now: Timestamp) -> Result<(), AuditError> {
+        let over = self.tally.flush(now);
+        over.into_iter().try_for_each(|tallied| self.write(tallied))
+    }
+
+    fn write(&self, tallied: Tallied<Record>) -> Result<(), AuditError> {
+        let mut record = tallied.sample;
+        record.kannuki.count = Some(tallied.count);
+        append(&self.desk, &record).map(drop)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if self.flush(Timestamp(u64::MAX)).is_err() {
+            tracing::error!("throttled calls could not be recorded");
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor as _, Addr};
 use arc_swap::ArcSwap;
 use kms_hsm::command::{Authenticate, Purpose, SigningKey};
-use kms_hsm::{HsmPool, Plaintext, PoolConfig, SlotState, SlotStatus};
+use kms_hsm::{HsmPool, Plaintext, PoolConfig};
 
 use crate::audit::{AuditConfig, AuditError, AuditLog, Position};
 use crate::clock::Clock;
@@ -25,6 +25,8 @@ use crate::key_manager::KeyManager;
 use crate::limits::Rate;
 use crate::store::{Embedded, Event, Follower, OpenOptions, Revision, RowSealer, Store, StoreError, TagPurpose};
 use crate::view::{BadRow, Builder, Credential, KeyEntry, RegionView};
+
+pub use kms_hsm::{SlotState, SlotStatus};
 
 pub use self::declare::DeclareError;
 pub use self::keys::KeysError;

@@ -62,6 +62,8 @@ pub struct Meta {
     /// `TLSv1.3`; `None` off TLS.
     pub tls_version: Option<&'static str>,
     pub cipher_suite: Option<String>,
+    /// `X25519MLKEM768`, for example.
+    pub key_exchange: Option<String>,
     /// The Host that the client named.
     pub host: Option<Arc<str>>,
     pub received_at: Timestamp,
@@ -95,7 +97,7 @@ impl<R: Request> Parameters for R {
 }
 
 /// The function that each row of the operation table names; see `prepare`.
-pub type Prepare = fn(&Arc<Region>, Asked, Entry, &[u8]) -> Result<Prepared, Turned>;
+pub type Prepare = fn(&Arc<Region>, Asked, Entry, &[u8]) -> Result<Prepared, Box<Turned>>;
 
 /// A request that the gateway may hand to a key manager. What is inside is no business of the gateway's.
 pub struct Prepared {
@@ -157,8 +159,8 @@ pub(crate) fn prepare<Op: Operation>(
     asked: Asked,
     mut entry: Entry,
     body: &[u8],
-) -> Result<Prepared, Turned> {
-    let turned = |error, entry, by_endpoint| Err(Turned { error, entry, by_endpoint });
+) -> Result<Prepared, Box<Turned>> {
+    let turned = |error, entry, by_endpoint| Err(Box::new(Turned { error, entry, by_endpoint }));
     let input = match Op::Input::parse(body) {
         Ok(input) => Arc::new(input),
         Err(invalid) => return turned(invalid.into(), entry, false),

@@ -5,6 +5,7 @@ mod build;
 mod entry;
 mod intern;
 
+use std::net::IpAddr;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -177,6 +178,17 @@ impl RegionView {
 
     pub fn endpoint(&self, id: &str) -> Option<&Arc<Endpoint>> {
         self.endpoints.get(id)
+    }
+
+    /// Whether a client at this address may connect through an endpoint: from its client ranges, or else its VPC's.
+    pub fn admits(&self, endpoint: &str, client: IpAddr) -> bool {
+        let Some(endpoint) = self.endpoint(endpoint) else { return false };
+        match &endpoint.record.client_ranges {
+            Some(ranges) => ranges.iter().any(|range| range.contains(&client)),
+            None => self
+                .vpc(&endpoint.record.vpc)
+                .is_some_and(|vpc| vpc.record.cidrs.iter().any(|range| range.contains(&client))),
+        }
     }
 
     pub fn vpc(&self, id: &str) -> Option<&Arc<Vpc>> {
