@@ -130,6 +130,15 @@ fn its_file_is_private() {
 }
 
 #[test]
+fn a_first_start_cut_short_is_begun_again() {
+    let (folder, path) = folder();
+    fs::write(path.with_extension("new"), b"half a file").unwrap();
+    put(&started(&path), "a", b"1");
+    assert_eq!(open_at(&path, Arc::default()).unwrap().1.len(), 1);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+}
+
+#[test]
 fn history_is_bounded() {
     let (_folder, path) = folder();
     let store = started(&path);

@@ -160,12 +160,15 @@ fn power_can_go_at_any_step() {
 #[test]
 fn an_answer_comes_after_the_sync() {
     let (_, steps) = life(5);
-    let mut dirty = false;
+    let mut synced = false;
     for step in steps {
         match step {
-            Step::Write(..) | Step::SetLength(_) => dirty = true,
-            Step::Sync => dirty = false,
-            Step::Answered(revision) => assert!(!dirty, "revision {revision} was answered before it was synced"),
+            Step::Write(..) | Step::SetLength(_) => synced = false,
+            Step::Sync => synced = true,
+            Step::Answered(revision) => {
+                assert!(synced, "revision {revision} was answered before it was synced");
+                synced = false;
+            }
         }
     }
 }
