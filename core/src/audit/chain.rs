@@ -83,18 +83,15 @@ fn to_hash(bytes: &[u8]) -> Hash {
 /// The record as one JSON object of at most `bytes_max`. Where it is longer, its longest members are replaced by a note
 /// of their length.
 fn bounded_json(record: &impl Serialize, bytes_max: usize) -> Result<Vec<u8>, serde_json::Error> {
-    let json = serde_json::to_vec(record)?;
+    let mut json = serde_json::to_vec(record)?;
     if json.len() <= bytes_max {
         return Ok(json);
     }
-    let mut value: Value = serde_json::from_slice(&json)?;
-    let mut bytes = json.len();
-    if let Value::Object(members) = &mut value {
-        while bytes > bytes_max && shorten(members) {
-            bytes = length(&Value::Object(members.clone()));
-        }
+    let mut members: Map<String, Value> = serde_json::from_slice(&json)?;
+    while json.len() > bytes_max && shorten(&mut members) {
+        json = serde_json::to_vec(&members)?;
     }
-    serde_json::to_vec(&value)
+    Ok(json)
 }
 
 /// Replaces the longest member, or the longest part of our own member; `false` when there is nothing left to replace.

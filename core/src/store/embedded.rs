@@ -355,3 +355,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn io_error(error: io::Error) -> StoreError {
     StoreError::Io(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

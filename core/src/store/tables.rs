@@ -153,3 +153,54 @@ fn append(message: &mut Vec<u8>, field: &[u8]) {
     message.extend_from_slice(&(field.len() as u64).to_be_bytes());
     message.extend_from_slice(field);
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn row_key() -> impl Strategy<Value = RowKey> {
+        (0..Table::ALL.len(), "[ab/]{0,3}").prop_map(|(table, key)| RowKey::new(Table::ALL[table], key))
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_reads_back(version: u64, epoch: u64, tag: [u8; 32], body: Vec<u8>) {
+            let row = SealedRow { version: Revision(version), epoch, tag, body: &body };
+            let bytes = row.encode();
+            prop_assert_eq!(SealedRow::decode(&bytes), Some(row));
+        }
+
+        #[test]
+        fn any_bytes_are_the_one_spelling_of_a_row_or_none(mut bytes: Vec<u8>, format in 0_u8..3) {
+            bytes.insert(0, format);
+            if let Some(row) = SealedRow::decode(&bytes) {
+                prop_assert_eq!(row.encode(), bytes);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_the_one_spelling_of_a_root_or_none(mut bytes in proptest::collection::vec(any::<u8>(), 0..90)) {
+            bytes.insert(0, FORMAT);
+            if let Ok(root) = Root::decode(&bytes) {
+                prop_assert_eq!(root.encode(), bytes);
+            }
+        }
+
+        #[test]
+        fn different_rows_have_different_messages(
+            (left, right) in (row_key(), row_key()),
+            (one, other) in ("[ab]{0,2}", "[ab]{0,2}"),
+            bodies in (proptest::collection::vec(0_u8..2, 0..3), proptest::collection::vec(0_u8..2, 0..3)),
+            numbers in (0_u64..2, 0_u64..2, 0_u64..2, 0_u64..2),
+        ) {
+            let a = row_message(&one, &left, Revision(numbers.0), numbers.1, &bodies.0);
+            let b = row_message(&other, &right, Revision(numbers.2), numbers.3, &bodies.1);
+            let same_row = (&one, &left, numbers.0, numbers.1, &bodies.0) == (&other, &right, numbers.2, numbers.3, &bodies.1);
+            prop_assert_eq!(a == b, same_row);
+        }
+    }
+}
