@@ -1,2 +1,268 @@
 //! The names that AWS gives things: accounts, key ids, ARNs and aliases, parsed once.
 //! Knows their grammar and nothing of what they stand for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::KmsError;
+
+/// Declares a fixed-width ASCII name: `Copy`, cheap to hash, printed and stored as its text.
+macro_rules! ascii_name {
+    ($(#[$doc:meta])* $name:ident, $width:literal, $well_formed:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; $width]);
+
+        impl $name {
+            /// `None` when the text does not have this name's form.
+            pub fn parse(text: &str) -> Option<Self> {
+                let bytes = <[u8; $width]>::try_from(text.as_bytes()).ok()?;
+                let well_formed: fn(&[u8]) -> bool = $well_formed;
+                well_formed(&bytes).then_some(Self(bytes))
+            }
+
+            pub fn as_str(&self) -> &str {
+                // INVARIANT: `parse` lets only ASCII in, so this never takes the default.
+                std::str::from_utf8(&self.0).unwrap_or_default()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                Self::parse(&text).ok_or_else(|| serde::de::Error::custom(concat!("not a ", stringify!($name))))
+            }
+        }
+    };
+}
+
+ascii_name!(
+    /// An AWS account id: twelve digits.
+    AccountId,
+    12,
+    |bytes| bytes.iter().all(u8::is_ascii_digit)
+);
+
+ascii_name!(
+    /// A key id: a lower-case UUID with dashes, or `mrk-` and 32 hex digits. Both are 36 characters.
+    KeyId,
+    36,
+    |bytes| match bytes.strip_prefix(b"mrk-") {
+        Some(rest) => rest.iter().all(|b| is_lower_hex(*b)),
+        None => bytes.iter().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 | 23 => *b == b'-',
+            _ => is_lower_hex(*b),
+        }),
+    }
+);
+
+impl KeyId {
+    /// Sorts before every key id.
+    pub const LEAST: Self = Self([0; 36]);
+
+    /// A fresh random id of a single-Region key.
+    pub fn random() -> Self {
+        let mut bytes = [0; 36];
+        uuid::Uuid::new_v4().hyphenated().encode_lower(&mut bytes);
+        Self(bytes)
+    }
+
+    /// Whether this is the id of a multi-Region key.
+    pub fn is_multi_region(&self) -> bool {
+        self.0.starts_with(b"mrk-")
+    }
+}
+
+fn is_lower_hex(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
+/// An alias name with its prefix, for example `alias/demo`; at most 256 characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AliasName(Arc<str>);
+
+impl AliasName {
+    /// Checks what the service itself checks of an alias name (kms-alias.html of the developer guide): the prefix,
+    /// the characters, and that the name is not AWS's own.
+    pub fn parse(text: &str) -> Result<Self, KmsError> {
+        let Some(rest) = text.strip_prefix("alias/") else {
+            return Err(KmsError::AliasPrefix);
+        };
+        if rest.is_empty() || !rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-')) {
+            return Err(KmsError::AliasCharacters { alias: text.to_owned() });
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Sorts before every alias name.
+    pub fn least() -> Self {
+        Self("".into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `alias/aws/...` belongs to AWS services; customers cannot create, move or delete such an alias.
+    pub fn is_reserved(&self) -> bool {
+        self.0.starts_with("alias/aws/") || &*self.0 == "alias/aws"
+    }
+}
+
+impl fmt::Display for AliasName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where this deployment is: its partition and Region, the constant part of every ARN that it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    pub partition: Arc<str>,
+    /// `us-east-1`
+    pub region: Arc<str>,
+}
+
+impl Place {
+    pub fn new(partition: &str, region: &str) -> Self {
+        Self { partition: partition.into(), region: region.into() }
+    }
+
+    pub fn key_arn(&self, account: AccountId, key: KeyId) -> String {
+        format!("arn:{}:kms:{}:{account}:key/{key}", self.partition, self.region)
+    }
+
+    pub fn alias_arn(&self, account: AccountId, alias: &AliasName) -> String {
+        format!("arn:{}:kms:{}:{account}:{alias}", self.partition, self.region)
+    }
+
+    /// The ARN that stands for a whole account in policies and in IssuingAccount.
+    pub fn root_arn(&self, account: AccountId) -> String {
+        format!("arn:{}:iam::{account}:root", self.partition)
+    }
+}
+
+/// A key as a caller names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyRef {
+    Id(KeyId),
+    Arn { account: AccountId, key: KeyId },
+    Alias(AliasName),
+    AliasArn { account: AccountId, alias: AliasName },
+}
+
+impl KeyRef {
+    /// Parses what a caller wrote in a KeyId member. Names of no valid form answer NotFoundException, as does an ARN
+    /// of another Region (API reference of DescribeKey; texts as observed).
+    pub fn parse(text: &str, place: &Place) -> Result<Self, KmsError> {
+        let invalid = || KmsError::InvalidKeyId { given: text.to_owned() };
+        if text.starts_with("arn:") {
+            return Self::parse_arn(text, place);
+        }
+        if text.starts_with("alias/") {
+            return AliasName::parse(text).map(Self::Alias).map_err(|_| invalid());
+        }
+        KeyId::parse(text).map(Self::Id).ok_or_else(invalid)
+    }
+
+    fn parse_arn(text: &str, place: &Place) -> Result<Self, KmsError> {
+        let invalid = || KmsError::InvalidKeyId { given: text.to_owned() };
+        let mut parts = text.splitn(6, ':').skip(1);
+        let (partition, service, region, account, resource) =
+            match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
+                (Some(partition), Some(service), Some(region), Some(account), Some(resource)) => {
+                    (partition, service, region, account, resource)
+                }
+                _ => return Err(invalid()),
+            };
+        if service != "kms" || partition != &*place.partition {
+            return Err(invalid());
+        }
+        if region != &*place.region {
+            return Err(KmsError::ForeignRegion { region: region.to_owned() });
+        }
+        let account = AccountId::parse(account).ok_or_else(invalid)?;
+        if let Some(key) = resource.strip_prefix("key/") {
+            return KeyId::parse(key).map(|key| Self::Arn { account, key }).ok_or_else(invalid);
+        }
+        AliasName::parse(resource).map(|alias| Self::AliasArn { account, alias }).map_err(|_| invalid())
+    }
+
+    /// Whether the caller named an alias, as a name or as an ARN.
+    pub fn is_alias(&self) -> bool {
+        matches!(self, Self::Alias(_) | Self::AliasArn { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn place() -> Place {
+        Place::new("aws", "us-east-1")
+    }
+
+    #[test]
+    fn key_references_have_four_forms() {
+        let id = "1234abcd-12ab-34cd-56ef-1234567890ab";
+        let account = AccountId::parse("111122223333").unwrap();
+        let key = KeyId::parse(id).unwrap();
+        let alias = AliasName::parse("alias/demo").unwrap();
+        assert_eq!(KeyRef::parse(id, &place()), Ok(KeyRef::Id(key)));
+        assert_eq!(KeyRef::parse(&place().key_arn(account, key), &place()), Ok(KeyRef::Arn { account, key }));
+        assert_eq!(KeyRef::parse("alias/demo", &place()), Ok(KeyRef::Alias(alias.clone())));
+        assert_eq!(
+            KeyRef::parse(&place().alias_arn(account, &alias), &place()),
+            Ok(KeyRef::AliasArn { account, alias })
+        );
+    }
+
+    #[test]
+    fn ill_formed_key_references_are_not_found() {
+        for text in
+            ["fake-key-id", "1234abcd12ab34cd56ef1234567890ab", "mrk-fake-key-id", "arn:aws:kms:us-east-1:1:key/x", ""]
+        {
+            assert_eq!(KeyRef::parse(text, &place()), Err(KmsError::InvalidKeyId { given: text.to_owned() }), "{text}");
+        }
+        let foreign = "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        assert_eq!(KeyRef::parse(foreign, &place()), Err(KmsError::ForeignRegion { region: "us-west-2".to_owned() }));
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_a_key_reference_never_panics_and_keeps_the_text(text in "\\PC{0,80}") {
+            if let Ok(KeyRef::Id(id)) = KeyRef::parse(&text, &place()) {
+                prop_assert_eq!(id.as_str(), text);
+            }
+        }
+
+        #[test]
+        fn random_ids_parse(_ in 0..16) {
+            let id = KeyId::random();
+            prop_assert_eq!(KeyId::parse(id.as_str()), Some(id));
+        }
+    }
+}

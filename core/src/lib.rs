@@ -2,9 +2,25 @@
 //! Knows no socket, no HTTP type and no key byte; the gateway calls in, the HSM is called out to.
 
 pub mod audit;
+mod authorized;
 pub mod authz;
 pub mod clock;
+pub mod entry;
+pub mod error;
+mod facts;
+mod grant_token;
 pub mod id;
+mod judge;
+pub mod key;
+pub mod key_manager;
+pub mod limits;
 pub mod model;
+pub mod operation;
+mod operations;
+pub mod region;
 pub mod registry;
+pub mod request;
 pub mod store;
+pub mod view;
+
+pub use error::KmsError;

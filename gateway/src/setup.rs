@@ -129,6 +129,14 @@ pub fn renew(plan: &Plan, now: Timestamp) -> Result<(), SetupError> {
     Ok(())
 }
 
+impl Plan {
+    /// The manifest's file, when there is one.
+    pub fn manifest_path(&self) -> Option<PathBuf> {
+        let demo = || self.demo.then(|| self.folder.path().join(MANIFEST));
+        self.config.manifest.clone().or_else(demo)
+    }
+}
+
 impl SetupError {
     fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();

@@ -144,7 +144,7 @@ impl<'d> Section<'d> {
         within
     }
 
-    /// A table in this one; an absent one reads as empty.
+    /// A table in this one; `None` when absent.
     pub(crate) fn section(&self, key: &'static str) -> Option<Section<'d>> {
         let value = self.value(key)?;
         match value.get_ref() {

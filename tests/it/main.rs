@@ -1,2 +1,4 @@
 //! One integration binary; each module is one suite.
+
 mod model;
+mod tidy;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+mod limits;
+
 /// Outputs leave these lists out where they do not apply, instead of showing them empty.
 const LEFT_OUT: &[&str] = &["Algorithms", "ReplicaTags"];
 
@@ -147,6 +149,7 @@ impl Model {
                 needed.extend(self.shape(shape)["member"]["shape"].as_str());
             }
         }
+        let mut patterns = Vec::new();
         for name in needed {
             let constraints = self.constraints(name);
             if constraints.is_empty() {
@@ -155,9 +158,12 @@ impl Model {
             let shape = self.shape(name);
             if let Some(pattern) = shape["pattern"].as_str() {
                 out.push_str(&format!("static {}_PATTERN: Pattern = Pattern::new({pattern:?});\n", screaming(name)));
+                patterns.push(format!("&{}_PATTERN", screaming(name)));
             }
             out.push_str(&format!("static {}: Rule = &[{}];\n", screaming(name), constraints.join(", ")));
         }
+        let patterns = patterns.join(", ");
+        out.push_str(&format!("#[cfg(test)]\npub(super) static PATTERNS: &[&Pattern] = &[{patterns}];\n"));
     }
 
     fn constraints(&self, name: &str) -> Vec<String> {
@@ -328,6 +334,7 @@ use zeroize::Zeroizing;
 use super::audited::{Audited, show};
 use super::constraint::Constraint::{Each, LengthMax, LengthMin, Matches, OneOf, ValueMax, ValueMin};
 use super::constraint::{At, Constraint, Pattern, Rule, Violations};
+use super::field::{AsField, Field, Fields};
 use super::read::{Draft, Member, Members, body, may, must, once, or_default, skip};
 use super::scalar::{Scalar, name_breaks};
 use super::value::{Blob, SecretText, UnknownName};

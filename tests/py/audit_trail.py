@@ -1,7 +1,8 @@
 """The audit log read from outside: an independent check of its chain, written from the format's description alone.
 
-Each line is one JSON record whose member `chain` names its writer, its place in that writer's sequence and the SHA-256
-of the writer's line before it, over the bytes of that line without the newline; the first has 64 zeros.
+Each line is one JSON record whose last member `chain` names its writer, its place in that writer's sequence counted
+from 1, the SHA-256 of the writer's line before it without the newline (64 zeros for the first), and the SHA-256 of the
+line itself up to the end of that.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ class Broken(Exception):
 
 
 def files(folder):
-    return sorted(path for path in Path(folder).rglob("*") if path.is_file() and path.suffix in (".jsonl", ".log"))
+    return sorted(path for path in Path(folder).rglob("*") if path.is_file() and path.suffix == ".jsonl")
 
 
 def lines(folder):
@@ -33,16 +34,18 @@ def records(folder):
 
 def verify(folder):
     """The number of records of each writer, or `Broken`. The end of a chain can be cut without being seen here."""
-    chains, counts = {}, {}
+    chains = {}
     for path, number, line in lines(folder):
         try:
             chain = json.loads(line)["chain"]
-        except (ValueError, KeyError) as error:
+            place = chain["writer"], chain["sequence"], chain["previous"], chain["hash"]
+        except (ValueError, KeyError, TypeError) as error:
             raise Broken(f"{path.name}:{number}: not a record") from error
-        writer, sequence = chain["writer"], chain["sequence"]
-        digest, expected = chains.get(writer, (START, None))
-        if chain["previous"] != digest or (expected is not None and sequence != expected):
+        writer, sequence, previous, own = place
+        last, digest = chains.get(writer, (0, START))
+        if (sequence, previous) != (last + 1, digest):
             raise Broken(f"{path.name}:{number}: does not follow the record before it")
-        chains[writer] = (hashlib.sha256(line).hexdigest(), sequence + 1)
-        counts[writer] = counts.get(writer, 0) + 1
-    return counts
+        if hashlib.sha256(line.rsplit(b',"hash":"', 1)[0]).hexdigest() != own:
+            raise Broken(f"{path.name}:{number}: was changed")
+        chains[writer] = (sequence, hashlib.sha256(line).hexdigest())
+    return {writer: sequence for writer, (sequence, _) in chains.items()}

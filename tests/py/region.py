@@ -203,7 +203,8 @@ class Region:
 
     def endpoint(self, name):
         for declared in self.manifest()["endpoint"]:
-            if name in (declared["id"], declared.get("tags", {}).get("name")):
+            tags = declared.get("tags", {})
+            if name in (declared["id"], tags.get("name"), tags.get("Name")):
                 return declared
         raise KeyError(name)
 

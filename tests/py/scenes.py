@@ -6,6 +6,8 @@ The tables (authorization, states, audit) take any operation and bend one thing;
 import itertools
 import uuid
 
+from botocore import xform_name
+
 from conftest import allow, document
 from region import FIXTURES
 
@@ -38,9 +40,7 @@ def unsupported():
 
 def method(operation):
     """boto3's method name of an operation."""
-    import botocore
-
-    return botocore.xform_name(operation)
+    return xform_name(operation)
 
 
 def ask(client, operation, request):

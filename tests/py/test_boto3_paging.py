@@ -60,8 +60,9 @@ def test_pages_hold_each_row_once(region, admin, scene, operation, limit):
 
 
 @each_list
-def test_a_limit_over_the_operations_own(region, admin, scene, operation):
-    call, request = getattr(admin, method(operation)), asked(region, scene, operation)
+def test_a_limit_over_the_operations_own(region, scene, operation):
+    # botocore itself would refuse a limit of 0.
+    call, request = getattr(region.client(validate=False), method(operation)), asked(region, scene, operation)
     most = LISTS[operation][2]
     call(**request, Limit=most)
     with refused("ValidationException"):

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::audited::{Audited, show};
 use super::constraint::Constraint::{Each, LengthMax, LengthMin, Matches, OneOf, ValueMax, ValueMin};
 use super::constraint::{At, Constraint, Pattern, Rule, Violations};
+use super::field::{AsField, Field, Fields};
 use super::read::{Draft, Member, Members, body, may, must, once, or_default, skip};
 use super::scalar::{Scalar, name_breaks};
 use super::value::{Blob, SecretText, UnknownName};
@@ -102,6 +103,8 @@ static XKS_PROXY_URI_PATH_TYPE_PATTERN: Pattern = Pattern::new("^(/[a-zA-Z0-9\\/
 static XKS_PROXY_URI_PATH_TYPE: Rule = &[LengthMax(128), LengthMin(10), Matches(&XKS_PROXY_URI_PATH_TYPE_PATTERN)];
 static XKS_PROXY_VPC_ENDPOINT_SERVICE_NAME_TYPE_PATTERN: Pattern = Pattern::new("^(com|eu)\\.amazonaws\\.vpce\\.([a-z]+-){2,3}\\d+\\.vpce-svc-[0-9a-z]+$");
 static XKS_PROXY_VPC_ENDPOINT_SERVICE_NAME_TYPE: Rule = &[LengthMax(64), LengthMin(20), Matches(&XKS_PROXY_VPC_ENDPOINT_SERVICE_NAME_TYPE_PATTERN)];
+#[cfg(test)]
+pub(super) static PATTERNS: &[&Pattern] = &[&ACCOUNT_ID_TYPE_PATTERN, &ALIAS_NAME_TYPE_PATTERN, &BACKING_KEY_ID_TYPE_PATTERN, &CLOUD_HSM_CLUSTER_ID_TYPE_PATTERN, &GRANT_CONSTRAINT_SOURCE_ARN_TYPE_PATTERN, &GRANT_NAME_TYPE_PATTERN, &KEY_MATERIAL_DESCRIPTION_TYPE_PATTERN, &MARKER_TYPE_PATTERN, &POLICY_NAME_TYPE_PATTERN, &POLICY_TYPE_PATTERN, &PRINCIPAL_ID_TYPE_PATTERN, &REGION_TYPE_PATTERN, &SERVICE_PRINCIPAL_TYPE_PATTERN, &XKS_KEY_ID_TYPE_PATTERN, &XKS_PROXY_AUTHENTICATION_ACCESS_KEY_ID_TYPE_PATTERN, &XKS_PROXY_AUTHENTICATION_RAW_SECRET_ACCESS_KEY_TYPE_PATTERN, &XKS_PROXY_URI_ENDPOINT_TYPE_PATTERN, &XKS_PROXY_URI_PATH_TYPE_PATTERN, &XKS_PROXY_VPC_ENDPOINT_SERVICE_NAME_TYPE_PATTERN];
 
 enumeration! { AlgorithmSpec {
     RsaesPkcs1V15 = "RSAES_PKCS1_V1_5",

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 mod audited;
 mod constraint;
+mod field;
 mod read;
 mod scalar;
 mod value;
@@ -17,16 +18,23 @@ mod write;
 mod shape;
 #[rustfmt::skip] // one row per shape reads better than what rustfmt makes of it
 mod generated;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
 
+pub use self::field::Field;
 pub use self::generated::*;
 pub use self::value::{Blob, SecretText, UnknownName};
 
 /// An operation's input.
 ///
 /// The accessors answer for the member of that name; an input without such a member answers as one that left it out.
-pub trait Request: Sized + Send + 'static {
+pub trait Request: Sized + Send + Sync + 'static {
     /// The name of the input in the model.
     const SHAPE: &'static str;
+    /// The wire names of its members.
+    const MEMBERS: &'static [&'static str];
 
     /// Reads an AWS JSON 1.1 body. Members that are null count as absent, unknown ones are ignored, an empty body is `{}`.
     ///
@@ -37,6 +45,9 @@ pub trait Request: Sized + Send + 'static {
 
     /// The input as CloudTrail shows it: camel case, without sensitive, blob and token members.
     fn audit_parameters(&self) -> Value;
+
+    /// The member of that wire name, when it is present and no secret.
+    fn member(&self, name: &str) -> Option<Field<'_>>;
 
     /// `KeyId`, as sent.
     fn key_id(&self) -> Option<&str> {

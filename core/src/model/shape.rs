@@ -71,6 +71,16 @@ macro_rules! enumeration {
                 Some(Value::from(self.as_str()))
             }
         }
+
+        impl AsField for $name {
+            fn as_field(&self) -> Option<Field<'_>> {
+                Some(Field::Text(self.as_str()))
+            }
+
+            fn as_name(&self) -> Option<&str> {
+                Some(self.as_str())
+            }
+        }
     };
 }
 
@@ -128,6 +138,22 @@ macro_rules! readable {
     };
 }
 
+/// The members of an operation's input by name.
+macro_rules! fields {
+    ($name:ident { $($wire:literal $field:ident: $kind:ident $type:ty = $rule:ident;)* }) => {
+        impl Fields for $name {
+            const MEMBERS: &'static [&'static str] = &[$($wire,)*];
+
+            fn field(&self, name: &str) -> Option<Field<'_>> {
+                match name {
+                    $($wire => self.$field.as_field(),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
 /// Writing a structure to a body.
 macro_rules! writable {
     ($name:ident { $($wire:literal $field:ident: $kind:ident $type:ty $(= $rule:ident)?;)* }) => {
@@ -149,6 +175,12 @@ macro_rules! input {
     ($(#[$derive:meta])* $name:ident $members:tt) => {
         structure! { $(#[$derive])* $name $members }
         readable! { $name $members }
+
+        impl AsField for $name {
+            fn as_field(&self) -> Option<Field<'_>> {
+                Some(Field::Structure(self))
+            }
+        }
     };
 }
 
@@ -163,8 +195,7 @@ macro_rules! output {
 /// A structure that is part of both.
 macro_rules! shared {
     ($(#[$derive:meta])* $name:ident $members:tt) => {
-        structure! { $(#[$derive])* $name $members }
-        readable! { $name $members }
+        input! { $(#[$derive])* $name $members }
         writable! { $name $members }
     };
 }
@@ -173,9 +204,11 @@ macro_rules! shared {
 macro_rules! request {
     ($(#[$derive:meta])* $name:ident [$($answer:ident)*] $members:tt) => {
         input! { $(#[$derive])* $name $members }
+        fields! { $name $members }
 
         impl Request for $name {
             const SHAPE: &'static str = stringify!($name);
+            const MEMBERS: &'static [&'static str] = <Self as Fields>::MEMBERS;
 
             fn parse(bytes: &[u8]) -> Result<Self, Invalid> {
                 body(bytes)
@@ -183,6 +216,10 @@ macro_rules! request {
 
             fn audit_parameters(&self) -> Value {
                 self.audited().unwrap_or_default()
+            }
+
+            fn member(&self, name: &str) -> Option<Field<'_>> {
+                self.field(name)
             }
 
             $(answer! { $answer })*

@@ -14,7 +14,7 @@ use kms_gateway::config::{Log, LogFormat};
 /// A key management service that speaks the AWS KMS API.
 #[derive(Parser)]
 #[command(name = "kannuki", version, args_conflicts_with_subcommands = true)]
-struct Arguments {
+struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -31,7 +31,7 @@ enum Command {
 
 /// Does what the process's arguments ask for. Wrong arguments end the process with code 2.
 pub(crate) fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = CommandLine::parse();
     match arguments.command {
         Some(Command::CheckConfig(arguments)) => check_config::run(&arguments),
         Some(Command::Serve(arguments)) => serve(arguments),
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn options_work_with_and_without_the_command() {
         for line in [&["kannuki", "--port", "9000"][..], &["kannuki", "serve", "--port", "9000"]] {
-            let arguments = Arguments::try_parse_from(line).unwrap();
+            let arguments = CommandLine::try_parse_from(line).unwrap();
             let served = match arguments.command {
                 Some(Command::Serve(served)) => served,
                 None => arguments.serve,
@@ -96,7 +96,7 @@ mod tests {
             &["kannuki", "unknown"],
         ];
         for line in refused {
-            assert!(Arguments::try_parse_from(*line).is_err(), "{line:?}");
+            assert!(CommandLine::try_parse_from(*line).is_err(), "{line:?}");
         }
     }
 }

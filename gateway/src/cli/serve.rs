@@ -1,6 +1,7 @@
 //! `kannuki serve`: from options to a plan, and from a plan to a running region.
 //! Knows which options there are; setting up is `setup`'s, serving the region's.
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -44,9 +45,15 @@ fn from_options(arguments: Arguments) -> Config {
     config
 }
 
-// STUB: the region is opened and served here; until then the plan is only shown.
+/// Serves until it is told to stop. The greeting appears once requests are answered.
 pub(super) fn run(plan: Plan) -> ExitCode {
-    use std::io::Write as _;
-    let _ = std::io::stdout().write_all(plan.greeting().as_bytes());
-    super::fail(&"serving is not part of this build", 1)
+    let greet = |plan: &Plan| {
+        let mut out = io::stdout();
+        // Who closed standard output does not want to be greeted.
+        let _ = out.write_all(plan.greeting().as_bytes()).and_then(|()| out.flush());
+    };
+    match kms_gateway::run::run(plan, greet) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => super::fail(&error, 1),
+    }
 }

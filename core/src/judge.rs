@@ -1,0 +1,308 @@
+//! Puts a request before the policies: for each permission that its row names, then the key's state.
+//! The one place that gathers what has a say; the decision itself is `authz::decide`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::audit;
+use crate::authz::{
+    self, Decision, Document, Grant, Looked, Policies, Principal, PrincipalName, Question, Reason, Recorded, Value,
+    Verdict,
+};
+use crate::error::KmsError;
+use crate::facts::RequestFacts;
+use crate::id::AccountId;
+use crate::operation::{Check, On, Reach, Spec};
+use crate::request::{Asked, KeyTarget, Parameters, Source, Target, Targets};
+use crate::view::{GrantEntry, RegionView};
+
+/// What decided, for the audit record: the denial, or else the last permission's allowance.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trace {
+    pub(crate) decision: Option<audit::Decision>,
+    /// The condition keys that were looked at, with their values; an absent key has none.
+    pub(crate) context: BTreeMap<String, Vec<String>>,
+}
+
+/// The request may be done.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) trace: Trace,
+    /// The grants that allowed it, when no policy did.
+    pub(crate) granted_by: Option<Vec<Arc<Grant>>>,
+}
+
+/// The request may not be done.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) error: KmsError,
+    pub(crate) trace: Trace,
+}
+
+/// Asks the endpoint's policy alone, as the gateway does before it hands a request on. A refusal is worded by the
+/// whole decision, so that a caller cannot tell the two apart.
+pub(crate) fn endpoint(
+    spec: &Spec,
+    view: &RegionView,
+    asked: &Asked,
+    input: &dyn Parameters,
+    targets: &Targets,
+) -> Result<(), Box<Refusal>> {
+    let case = Case { spec, view, asked, input, targets };
+    if matches!(asked.source, Source::Public { .. }) {
+        return Ok(());
+    }
+    for (check, target) in case.permissions() {
+        let facts = case.facts(check.action, target);
+        let question = case.question(check, target, &facts);
+        let allowed =
+            case.endpoint_policy().is_some_and(|policy| authz::endpoint_allows(&question, policy, false).is_ok());
+        if !allowed {
+            return match all(spec, view, asked, input, targets) {
+                Err(refusal) => Err(refusal),
+                // The endpoint is gone from the view: nothing allows anything through it any more.
+                Ok(judged) => Err(Box::new(Refusal { error: silent(spec, asked, targets), trace: judged.trace })),
+            };
+        }
+    }
+    Ok(())
+}
+
+/// Decides every permission of the row and then asks the state of each key.
+pub(crate) fn all(
+    spec: &Spec,
+    view: &RegionView,
+    asked: &Asked,
+    input: &dyn Parameters,
+    targets: &Targets,
+) -> Result<Judged, Box<Refusal>> {
+    let case = Case { spec, view, asked, input, targets };
+    let mut trace = Trace::default();
+    let mut granted_by = None;
+    for (check, target) in case.permissions() {
+        let (decision, grants) = case.decide(check, target, &mut trace);
+        trace.decision = Some(recorded(&decision));
+        let absent = matches!(target, Target::Absent { .. });
+        if absent || !decision.is_allowed() {
+            let error = denial(&decision, check.action, asked, target);
+            return Err(Box::new(Refusal { error, trace }));
+        }
+        granted_by = grants;
+    }
+    for (check, target) in case.checks() {
+        // The key that an alias is about to leave may be in any state ("Key states", row UpdateAlias).
+        let Target::Key(key) = target else { continue };
+        if check.on == On::AliasTarget {
+            continue;
+        }
+        if let Err(error) = spec.states.require(key.entry.record.state, &key.arn) {
+            return Err(Box::new(Refusal { error, trace }));
+        }
+    }
+    Ok(Judged { trace, granted_by })
+}
+
+/// The denial of a caller whom nothing allows to do what this row's first key permission says.
+pub(crate) fn silent(spec: &Spec, asked: &Asked, targets: &Targets) -> KmsError {
+    let (action, target) = spec
+        .checks
+        .iter()
+        .zip(targets.iter())
+        .find(|(_, target)| matches!(target, Target::Key(_)))
+        .map_or(("kms:*", "*"), |(check, target)| (check.action, resource(target)));
+    let place = if target == "*" { String::new() } else { format!(" on resource: {target}") };
+    KmsError::AccessDenied(format!(
+        "User: {} is not authorized to perform: {action}{place} because no resource-based policy allows the {action} action",
+        asked.caller.arn
+    ))
+}
+
+/// Whether the caller could do `action` on the key `arn` if its key policy were `document`: the lockout safety check.
+/// The request's own source does not count, as the next one may come from elsewhere.
+pub(crate) fn would_allow(
+    view: &RegionView,
+    asked: &Asked,
+    key: Option<&KeyTarget>,
+    document: &Document,
+    action: &str,
+    arn: &str,
+    account: AccountId,
+) -> bool {
+    struct Nothing;
+    impl Parameters for Nothing {
+        fn member(&self, _: &str) -> Option<crate::model::Field<'_>> {
+            None
+        }
+        fn has_member(&self, _: &str) -> bool {
+            false
+        }
+    }
+    let target = key.map_or(Target::Anything, |key| Target::Key(key.clone()));
+    let facts = RequestFacts { asked, view, target: &target, action, input: &Nothing, same_key: None };
+    let question = Question {
+        principal: &asked.caller.principal,
+        action,
+        resource: arn,
+        resource_account: Some(account.as_str()),
+        encryption_context: None,
+        facts: &facts,
+    };
+    let identity = identity_policies(view, asked);
+    let policies = Policies { key: Some(document), identity: &identity, ..Policies::default() };
+    authz::decide(&question, &policies).is_allowed()
+}
+
+/// One request with everything that judging it needs.
+struct Case<'a> {
+    spec: &'a Spec,
+    view: &'a RegionView,
+    asked: &'a Asked,
+    input: &'a dyn Parameters,
+    targets: &'a Targets,
+}
+
+impl<'a> Case<'a> {
+    fn checks(&self) -> impl Iterator<Item = (&'a Check, &'a Target)> {
+        self.spec.checks.iter().zip(self.targets.iter())
+    }
+
+    /// What must be allowed: the row's checks, and what the input adds to them.
+    fn permissions(&self) -> impl Iterator<Item = (&'a Check, &'a Target)> {
+        /// A key that is made with tags takes the permission to tag, too (API reference of CreateKey).
+        const WITH_TAGS: &Check = &Check { action: "kms:TagResource", on: On::Nothing, reach: Reach::OwnAccount };
+        const ANYTHING: &Target = &Target::Anything;
+        let tagged = self.spec.name == "CreateKey" && self.input.member("Tags").is_some();
+        self.checks().chain(tagged.then_some((WITH_TAGS, ANYTHING)))
+    }
+
+    fn facts(&self, action: &'a str, target: &'a Target) -> RequestFacts<'a> {
+        let same_key = self.targets.same_key().filter(|_| self.spec.name == "ReEncrypt");
+        RequestFacts { asked: self.asked, view: self.view, target, action, input: self.input, same_key }
+    }
+
+    fn question<'q>(&self, check: &'q Check, target: &'q Target, facts: &'q RequestFacts<'_>) -> Question<'q>
+    where
+        'a: 'q,
+    {
+        let resource_account = match target {
+            Target::Key(key) => Some(key.entry.record.account.as_str()),
+            Target::Absent { account, .. } => Some(account.as_str()),
+            Target::Alias(alias) => Some(alias.account.as_str()),
+            Target::Anything => None,
+        };
+        Question {
+            principal: &self.asked.caller.principal,
+            action: check.action,
+            resource: resource(target),
+            resource_account,
+            encryption_context: facts.encryption_context(),
+            facts,
+        }
+    }
+
+    fn endpoint_policy(&self) -> Option<&'a Document> {
+        let id = self.asked.source.endpoint()?;
+        self.view.endpoint(id).map(|endpoint| &endpoint.policy.document)
+    }
+
+    fn decide(&self, check: &Check, target: &Target, trace: &mut Trace) -> (Decision, Option<Vec<Arc<Grant>>>) {
+        let facts = self.facts(check.action, target);
+        let question = self.question(check, target, &facts);
+        let seen = Recorded::new(&facts);
+        let question = Question { facts: &seen, ..question };
+        let grants = grants(&self.asked.caller.principal, target);
+        let grant_refs: Vec<&Grant> = grants.iter().map(|grant| &**grant).collect();
+        let identity = identity_policies(self.view, self.asked);
+        let shut;
+        let endpoint = match (&self.asked.source, self.endpoint_policy()) {
+            (Source::Public { .. }, _) => None,
+            (Source::Endpoint { .. }, Some(policy)) => Some(policy),
+            // INVARIANT: an endpoint that is not in the view allows nothing.
+            (Source::Endpoint { .. }, None) => {
+                shut = self.view.shut_endpoint.clone();
+                Some(&shut.document)
+            }
+        };
+        let policies = Policies {
+            endpoint,
+            key: match target {
+                Target::Key(key) => Some(&key.entry.policy.document),
+                _ => None,
+            },
+            identity: &identity,
+            grants: &grant_refs,
+            cross_account_allowed: check.reach == Reach::AnyAccount,
+            ..Policies::default()
+        };
+        let decision = authz::decide(&question, &policies);
+        let (looked, _) = seen.finish();
+        trace.context.extend(looked.into_iter().map(shown));
+        let by_grant = matches!(decision.decided_by, Reason::Grant { .. });
+        let parents = grants.into_iter().filter(|grant| decision.grants.contains(&grant.id)).collect();
+        (decision, by_grant.then_some(parents))
+    }
+}
+
+fn identity_policies<'v>(view: &'v RegionView, asked: &Asked) -> Vec<&'v Document> {
+    let identity = view.identity(&asked.caller.arn);
+    identity.into_iter().flat_map(|identity| &identity.policies).map(|policy| &policy.document).collect()
+}
+
+/// The key's grants that may concern the caller; for a request that names a grant, that one.
+fn grants(caller: &Principal, target: &Target) -> Vec<Arc<Grant>> {
+    let Target::Key(key) = target else { return Vec::new() };
+    if let Some(entry) = &key.grant {
+        return vec![entry.grant.clone()];
+    }
+    if key.entry.grant_count() == 0 {
+        return Vec::new();
+    }
+    let names = PrincipalName::all_of(caller);
+    let entries = names.iter().flat_map(|name| key.entry.grants_to(name));
+    entries.map(|entry: &Arc<GrantEntry>| entry.grant.clone()).collect()
+}
+
+fn resource(target: &Target) -> &str {
+    match target {
+        Target::Anything => "*",
+        Target::Key(key) => &key.arn,
+        Target::Alias(alias) => &alias.arn,
+        Target::Absent { arn, .. } => arn,
+    }
+}
+
+fn denial(decision: &Decision, action: &str, asked: &Asked, target: &Target) -> KmsError {
+    if matches!(target, Target::Key(KeyTarget { hidden: true, .. })) {
+        return KmsError::HiddenCiphertext;
+    }
+    KmsError::AccessDenied(decision.message(&asked.caller.arn, action, resource(target)))
+}
+
+fn recorded(decision: &Decision) -> audit::Decision {
+    let verdict = match decision.verdict {
+        Verdict::Allowed => "allow",
+        Verdict::ImplicitDeny => "implicitDeny",
+        Verdict::ExplicitDeny => "explicitDeny",
+    };
+    let (mut document, mut statement, mut grant) = (None, None, None);
+    match &decision.decided_by {
+        Reason::Statement { document: name, sid, index, .. } => {
+            document = Some(name.to_string()).filter(|name| !name.is_empty());
+            statement = Some(sid.as_ref().map_or_else(|| index.to_string(), |sid| sid.to_string()));
+        }
+        Reason::Grant { grant: id, .. } => grant = Some(id.to_string()),
+        Reason::Root { .. } | Reason::Silence { .. } => {}
+    }
+    let layer = Some(decision.decided_by.layer().as_str().to_owned());
+    audit::Decision { verdict: verdict.to_owned(), layer, document, statement, grant }
+}
+
+fn shown(looked: Looked) -> (String, Vec<String>) {
+    let values = match looked.value {
+        None => Vec::new(),
+        Some(Value::One(text)) => vec![text.into_owned()],
+        Some(Value::Many(texts)) => texts.into_iter().map(|text| text.into_owned()).collect(),
+        Some(Value::Ambiguous) => vec!["(ambiguous)".to_owned()],
+    };
+    (looked.key.into(), values)
+}

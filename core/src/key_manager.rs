@@ -1,0 +1,173 @@
+//! The key manager actors and the one pipeline that every operation goes through.
+//! Judges, plans, asks the HSM, commits, judges again what could have changed; knows no operation by name.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use actix::{Actor, Context, Handler, Message, ResponseFuture};
+use futures_util::future::LocalBoxFuture;
+use kms_hsm::command::{Authenticate, Purpose};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+pub use crate::authorized::Authorized;
+use crate::entry::Entry;
+use crate::error::KmsError;
+use crate::grant_token::{self, GrantToken};
+use crate::judge;
+use crate::model::{Request, Response};
+use crate::operation::{Effect, Operation};
+use crate::region::Region;
+use crate::request::{Asked, Parameters, Targets, resolve_targets};
+use crate::view::RegionView;
+
+/// How often a write is judged anew because what it was judged on had changed.
+const CONFLICTS_MAX: usize = 32;
+
+/// An actor that runs requests. It owns no state: decisions are made on the region's view, changes by the store.
+#[derive(Debug)]
+pub struct KeyManager {
+    region: Arc<Region>,
+}
+
+impl KeyManager {
+    pub fn new(region: Arc<Region>) -> Self {
+        Self { region }
+    }
+}
+
+impl Actor for KeyManager {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // Admission bounds what is in flight, in front of the mailbox; the mailbox must not refuse what was admitted.
+        ctx.set_mailbox_capacity(usize::MAX >> 1);
+    }
+}
+
+/// A prepared request of one operation.
+pub(crate) struct Execute<Op: Operation> {
+    pub(crate) asked: Arc<Asked>,
+    pub(crate) input: Arc<Op::Input>,
+    pub(crate) view: Arc<RegionView>,
+    pub(crate) targets: Targets,
+    pub(crate) entry: Entry,
+}
+
+impl<Op: Operation> Message for Execute<Op> {
+    type Result = Answered;
+}
+
+/// What became of a request, with its audit entry still to be closed.
+#[derive(Debug)]
+pub struct Answered {
+    pub outcome: Result<Reply, KmsError>,
+    pub entry: Entry,
+}
+
+/// A successful answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// The AWS JSON body.
+    pub body: Zeroizing<Vec<u8>>,
+    /// What the audit record shows of it; null for reads.
+    pub elements: Value,
+}
+
+// `MessageResponse` is implemented for `Result` and futures; an answer travels in the future below.
+impl<Op: Operation> Handler<Execute<Op>> for KeyManager {
+    type Result = ResponseFuture<Answered>;
+
+    fn handle(&mut self, asked: Execute<Op>, _: &mut Context<Self>) -> Self::Result {
+        let region = self.region.clone();
+        Box::pin(execute(region, asked))
+    }
+}
+
+async fn execute<Op: Operation>(region: Arc<Region>, mut request: Execute<Op>) -> Answered {
+    let mut outcome = prove_tokens(&region, &request.asked, &*request.input).await.map(|()| None);
+    for _ in 0..CONFLICTS_MAX {
+        if outcome.is_err() || matches!(outcome, Ok(Some(_))) {
+            break;
+        }
+        outcome = match attempt(&region, &mut request).await {
+            Err(KmsError::Conflict) => Ok(None),
+            other => other.map(Some),
+        };
+    }
+    let outcome = match outcome {
+        Ok(Some(reply)) => Ok(reply),
+        Ok(None) => Err(KmsError::Overloaded),
+        Err(error) => Err(error),
+    };
+    Answered { outcome, entry: request.entry }
+}
+
+/// Judges a request on one view, runs it, and, if the region has moved on meanwhile, judges it again before it answers.
+async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>) -> Result<Reply, KmsError> {
+    let newest = region.view();
+    if newest.revision != request.view.revision {
+        request.targets = resolve_targets(Op::SPEC, &newest, &request.asked, &*request.input)?;
+        request.view = newest;
+        request.entry.targets(&request.targets);
+    }
+    let judged = judge::all(Op::SPEC, &request.view, &request.asked, &*request.input, &request.targets);
+    request.entry.decided(match &judged {
+        Ok(judged) => &judged.trace,
+        Err(refusal) => &refusal.trace,
+    });
+    let judged = judged.map_err(|refusal| refusal.error)?;
+    let (authorized, notes) = Authorized::<Op>::new(region, request, judged);
+    let planned = Op::plan(authorized)?;
+    if request.input.dry_run() {
+        return Err(KmsError::DryRun);
+    }
+    let ran = planned.await;
+    notes.tell(&mut request.entry, request.asked.caller.account);
+    let output = ran?;
+    if Op::SPEC.effect == Effect::Read {
+        still_allowed(region, request)?;
+    }
+    let elements = match Op::SPEC.effect {
+        Effect::Read => Value::Null,
+        Effect::Write => output.audit_elements(),
+    };
+    Ok(Reply { body: output.encode(), elements })
+}
+
+/// A change that was answered while this request was under way holds for it too: nothing that was revoked before the
+/// answer leaves is answered on the old state.
+fn still_allowed<Op: Operation>(region: &Arc<Region>, request: &Execute<Op>) -> Result<(), KmsError> {
+    let newest = region.view();
+    if newest.revision == request.view.revision {
+        return Ok(());
+    }
+    let targets = resolve_targets(Op::SPEC, &newest, &request.asked, &*request.input)?;
+    judge::all(Op::SPEC, &newest, &request.asked, &*request.input, &targets).map(drop).map_err(|refusal| refusal.error)
+}
+
+/// Checks the proofs of the grant tokens that came with a request. A token is good or the request fails; what it names
+/// is looked up in the view like any other grant, so that a token cannot outlive RevokeGrant.
+async fn prove_tokens<R: Request>(region: &Arc<Region>, asked: &Asked, input: &R) -> Result<(), KmsError> {
+    let retiring = Parameters::member(input, "GrantToken").and_then(|field| field.text());
+    let tokens: Vec<&str> = input.grant_tokens().iter().map(String::as_str).chain(retiring).collect();
+    if tokens.is_empty() {
+        return Ok(());
+    }
+    let decoded: Option<Vec<_>> = tokens.into_iter().map(GrantToken::decode).collect();
+    let decoded = decoded.ok_or(KmsError::InvalidGrantToken)?;
+    let messages = decoded.iter().map(|(token, _)| token.message()).collect();
+    let command = Authenticate { purpose: Purpose::GrantToken, messages };
+    let tags = region.hsm().run(command, asked.meta.deadline).await?;
+    let proved = tags.len() == decoded.len()
+        && decoded.iter().zip(&tags).all(|((_, claimed), made)| grant_token::is_proved(claimed, made));
+    if proved { Ok(()) } else { Err(KmsError::InvalidGrantToken) }
+}
+
+/// A plan that holds: what is left of the operation.
+pub type Planned<O> = Result<LocalBoxFuture<'static, Result<O, KmsError>>, KmsError>;
+
+/// The part of an operation that runs after its plan.
+pub(crate) fn run<O>(rest: impl Future<Output = Result<O, KmsError>> + 'static) -> Planned<O> {
+    Ok(Box::pin(rest))
+}

@@ -1,0 +1,255 @@
+//! CreateGrant, ListGrants, ListRetirableGrants, RetireGrant, RevokeGrant.
+//! What a grant allows is decided in `authz`; who may retire one was decided by the pipeline.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use kms_hsm::command::{Authenticate, Purpose};
+
+use super::paging::Page;
+use crate::authz::grant as rules;
+use crate::error::KmsError;
+use crate::grant_token::GrantToken;
+use crate::id::KeyId;
+use crate::key::record::{Constraints, GrantRecord, Stored};
+use crate::key::spec;
+use crate::key_manager::{Authorized, Planned, run};
+use crate::model::*;
+use crate::operation::{CreateGrant, ListGrants, ListRetirableGrants, Operation, RetireGrant, RevokeGrant};
+use crate::store::{Batch, Revision, Table};
+use crate::view::{GrantEntry, KeyEntry};
+
+/// Grants per key (resource quotas of the developer guide).
+const GRANTS_MAX: usize = 50_000;
+
+pub(crate) fn create(rq: Authorized<CreateGrant>) -> Planned<CreateGrantResponse> {
+    let key = rq.key()?.clone();
+    let record = asked_for(&rq, &key.entry)?;
+    if let Some(parents) = rq.granted_by() {
+        let child = record.as_grant().map_err(KmsError::Validation)?;
+        if !parents.iter().any(|parent| rules::permits_child(parent, child.operations, &child.constraints)) {
+            return Err(rq.not_delegable());
+        }
+    }
+    if let Some(present) = key.entry.grant(&record.id).filter(|_| record.name.is_some()) {
+        let (id, revision) = (present.record.id.clone(), present.version);
+        return run(async move { answer(&rq, record.key, id, revision).await });
+    }
+    if key.entry.grant_count() >= GRANTS_MAX {
+        return Err(KmsError::LimitExceeded(format!("{} has reached its limit of {GRANTS_MAX} grants.", key.arn)));
+    }
+    run(async move {
+        let batch = Batch::default().expect(Table::Key, record.key, key.entry.version).create(
+            Table::Grant,
+            row(record.key, &record.id),
+            record.encode(),
+        );
+        let revision = rq.commit(batch).await?;
+        answer(&rq, record.key, record.id, revision).await
+    })
+}
+
+async fn answer(
+    rq: &Authorized<CreateGrant>,
+    key: KeyId,
+    grant: String,
+    revision: Revision,
+) -> Result<CreateGrantResponse, KmsError> {
+    let token = GrantToken::new(key, &grant, revision).ok_or_else(|| KmsError::internal("a grant id is not hex"))?;
+    let tags = rq.hsm(Authenticate { purpose: Purpose::GrantToken, messages: vec![token.message()] }).await?;
+    let tag = tags.first().ok_or_else(|| KmsError::internal("no tag for a grant token"))?;
+    Ok(CreateGrantResponse { grant_token: Some(token.encode(tag)), grant_id: Some(grant) })
+}
+
+/// The grant that a request asks for. A named grant has an id made of everything in it, so that asking again finds it;
+/// one without a name is always new (API reference of CreateGrant).
+fn asked_for(rq: &Authorized<CreateGrant>, key: &KeyEntry) -> Result<GrantRecord, KmsError> {
+    let input = &rq.input;
+    let grantee = one_of("Grantee", input.grantee_principal.as_ref(), input.grantee_service_principal.as_ref())?
+        .ok_or_else(|| {
+            KmsError::Validation("You must specify a GranteePrincipal or a GranteeServicePrincipal.".to_owned())
+        })?;
+    let retiring = one_of("Retiring", input.retiring_principal.as_ref(), input.retiring_service_principal.as_ref())?;
+    for principal in [input.grantee_principal.as_deref(), input.retiring_principal.as_deref()].into_iter().flatten() {
+        require_principal(rq, principal)?;
+    }
+    let constraints = input.constraints.as_ref().map(constraints).transpose()?;
+    if input.grantee_service_principal.is_some() {
+        require_for_service(&constraints, retiring.as_deref())?;
+    }
+    let mut record = GrantRecord {
+        id: String::new(),
+        key: key.record.id,
+        name: input.name.clone(),
+        grantee,
+        retiring,
+        operations: input.operations.iter().map(|operation| operation.as_str().to_owned()).collect(),
+        constraints,
+        created: rq.now(),
+        issuer: rq.account(),
+    };
+    require_suitable(&record, key)?;
+    record.id = identify(&record);
+    Ok(record)
+}
+
+/// The operations and constraints must be ones that the key's type has (API reference of CreateGrant).
+fn require_suitable(record: &GrantRecord, key: &KeyEntry) -> Result<(), KmsError> {
+    let allowed = spec::grant_operations(key.record.spec, key.record.usage);
+    match record.operations.iter().find(|operation| !allowed.contains(&operation.as_str())) {
+        Some(operation) => Err(KmsError::Validation(format!(
+            "Grant operation {operation} is not valid for a key with key spec {}.",
+            key.record.spec.as_str()
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn identify(record: &GrantRecord) -> String {
+    let salt = if record.name.is_some() { String::new() } else { uuid::Uuid::new_v4().to_string() };
+    let undated = GrantRecord { created: crate::clock::Timestamp(0), ..record.clone() };
+    let mut bytes = undated.encode();
+    bytes.extend_from_slice(salt.as_bytes());
+    hex::encode(digest(&SHA256, &bytes))
+}
+
+fn one_of(what: &str, principal: Option<&String>, service: Option<&String>) -> Result<Option<String>, KmsError> {
+    if principal.is_some() && service.is_some() {
+        return Err(KmsError::Validation(format!(
+            "You cannot specify both {what}Principal and {what}ServicePrincipal."
+        )));
+    }
+    Ok(principal.or(service).cloned())
+}
+
+/// Grantees and retiring principals must be valid ARNs of principals that exist.
+fn require_principal(rq: &Authorized<CreateGrant>, arn: &str) -> Result<(), KmsError> {
+    let invalid = || KmsError::InvalidArn(format!("ARN does not refer to a valid principal: {arn}"));
+    let principal = crate::authz::Principal::parse_arn(arn, &rq.view.place.partition).ok_or_else(invalid)?;
+    let exists = match &principal {
+        crate::authz::Principal::Root { account } => {
+            crate::id::AccountId::parse(account).is_some_and(|account| rq.view.account_exists(account))
+        }
+        _ => rq.view.identity(arn).is_some(),
+    };
+    exists.then_some(()).ok_or_else(invalid)
+}
+
+/// A service as grantee needs a SourceArn and someone who may retire the grant (API reference of CreateGrant).
+fn require_for_service(constraints: &Option<Constraints>, retiring: Option<&str>) -> Result<(), KmsError> {
+    let has_source = constraints.as_ref().is_some_and(|constraints| constraints.source_arn.is_some());
+    if has_source && retiring.is_some() {
+        return Ok(());
+    }
+    let text = "A GranteeServicePrincipal requires a SourceArn constraint and a retiring principal.";
+    Err(KmsError::Validation(text.to_owned()))
+}
+
+fn constraints(given: &GrantConstraints) -> Result<Constraints, KmsError> {
+    let constraints = Constraints {
+        equals: given.encryption_context_equals.clone(),
+        subset: given.encryption_context_subset.clone(),
+        source_arn: given.source_arn.clone(),
+    };
+    if constraints.equals.is_some() && constraints.subset.is_some() {
+        let text = "You cannot specify both EncryptionContextEquals and EncryptionContextSubset.";
+        return Err(KmsError::Validation(text.to_owned()));
+    }
+    Ok(constraints)
+}
+
+pub(crate) fn list(rq: Authorized<ListGrants>) -> Planned<ListGrantsResponse> {
+    let key = rq.key()?.clone();
+    let page = Page::of(&rq, 50, 100)?;
+    if rq.input.grant_id.as_deref().is_some_and(|id| !is_grant_id(id)) {
+        return Err(KmsError::InvalidGrantId);
+    }
+    let input = &rq.input;
+    let asked = |grant: &GrantRecord| {
+        input.grant_id.as_ref().is_none_or(|id| *id == grant.id)
+            && input.grantee_principal.as_ref().is_none_or(|grantee| *grantee == grant.grantee)
+            && input.grantee_service_principal.as_ref().is_none_or(|grantee| *grantee == grant.grantee)
+    };
+    let grants = key.entry.grants_after(page.after().unwrap_or_default()).filter(|entry| asked(&entry.record));
+    let (grants, next) = page.take(grants, |entry| entry.record.id.clone());
+    let grants = grants.into_iter().map(|entry| shown(&rq, entry, &key.arn)).collect();
+    run(async move { Ok(ListGrantsResponse { grants, truncated: next.is_some(), next_marker: next }) })
+}
+
+pub(crate) fn list_retirable(rq: Authorized<ListRetirableGrants>) -> Planned<ListGrantsResponse> {
+    let page = Page::of(&rq, 50, 100)?;
+    let input = &rq.input;
+    let principal = one_of("Retiring", input.retiring_principal.as_ref(), input.retiring_service_principal.as_ref())?
+        .ok_or_else(|| KmsError::Validation("You must specify a RetiringPrincipal.".to_owned()))?;
+    let own = crate::authz::Principal::parse_arn(&principal, &rq.view.place.partition)
+        .is_some_and(|principal| principal.account() == Some(rq.account().as_str()));
+    if !own {
+        return Err(KmsError::InvalidArn(format!("{principal} is not a principal of account {}.", rq.account())));
+    }
+    let after = page.after().unwrap_or_default();
+    let found = rq.view.retirable_by(&principal, after).filter(|(grant, _)| &**grant != after);
+    let entries = found.filter_map(|(grant, key)| {
+        let key = rq.view.key(key)?;
+        Some((key.arn.clone(), key.grant(&grant)?.clone()))
+    });
+    let (grants, next) = page.take(entries, |(_, entry)| entry.record.id.clone());
+    let grants = grants.into_iter().map(|(arn, entry)| shown(&rq, &entry, &arn)).collect();
+    run(async move { Ok(ListGrantsResponse { grants, truncated: next.is_some(), next_marker: next }) })
+}
+
+pub(crate) fn retire(rq: Authorized<RetireGrant>) -> Planned<Empty> {
+    let key = rq.key()?.entry.clone();
+    let grant = rq.key()?.grant.clone().ok_or_else(|| KmsError::internal("a grant to retire was not resolved"))?;
+    run(async move { end(&rq, key.record.id, &grant).await })
+}
+
+pub(crate) fn revoke(rq: Authorized<RevokeGrant>) -> Planned<Empty> {
+    let key = rq.key()?.entry.clone();
+    if !is_grant_id(&rq.input.grant_id) {
+        return Err(KmsError::InvalidGrantId);
+    }
+    let absent = || KmsError::GrantNotFound { grant: rq.input.grant_id.clone() };
+    let grant = key.grant(&rq.input.grant_id).cloned().ok_or_else(absent)?;
+    run(async move { end(&rq, key.record.id, &grant).await })
+}
+
+async fn end<Op: Operation>(rq: &Authorized<Op>, key: KeyId, grant: &GrantEntry) -> Result<Empty, KmsError> {
+    rq.commit(Batch::default().remove(Table::Grant, row(key, &grant.record.id), grant.version)).await?;
+    Ok(Empty)
+}
+
+fn row(key: KeyId, grant: &str) -> String {
+    format!("{key}/{grant}")
+}
+
+/// Grant ids are 64 hex digits.
+fn is_grant_id(id: &str) -> bool {
+    id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn shown<Op: Operation>(rq: &Authorized<Op>, entry: &GrantEntry, arn: &str) -> GrantListEntry {
+    let grant = &entry.record;
+    let is_arn = |principal: &str| principal.starts_with("arn:");
+    let (grantee, grantee_service) = Some(grant.grantee.clone()).map_or((None, None), |name| split(name, is_arn));
+    let (retiring, retiring_service) = grant.retiring.clone().map_or((None, None), |name| split(name, is_arn));
+    GrantListEntry {
+        key_id: Some(arn.to_owned()),
+        grant_id: Some(grant.id.clone()),
+        name: grant.name.clone(),
+        creation_date: Some(grant.created),
+        grantee_principal: grantee,
+        grantee_service_principal: grantee_service,
+        retiring_principal: retiring,
+        retiring_service_principal: retiring_service,
+        issuing_account: Some(rq.view.place.root_arn(grant.issuer)),
+        operations: grant.operations.iter().filter_map(|name| name.parse().ok()).collect(),
+        constraints: grant.constraints.as_ref().map(|constraints| GrantConstraints {
+            encryption_context_equals: constraints.equals.clone(),
+            encryption_context_subset: constraints.subset.clone(),
+            source_arn: constraints.source_arn.clone(),
+        }),
+    }
+}
+
+/// A principal is shown in one of two members, as it was given: an ARN or a service's name.
+fn split(name: String, is_arn: impl Fn(&str) -> bool) -> (Option<String>, Option<String>) {
+    if is_arn(&name) { (Some(name), None) } else { (None, Some(name)) }
+}

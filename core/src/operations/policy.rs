@@ -1,0 +1,81 @@
+//! PutKeyPolicy, GetKeyPolicy, ListKeyPolicies, and what makes a key policy acceptable.
+//! The document language is `authz`'s; whether its principals exist is the view's to say.
+
+use super::lifecycle::change;
+use super::paging::Page;
+use crate::authz::{Document, Kind, Malformed, PrincipalName};
+use crate::error::KmsError;
+use crate::id::AccountId;
+use crate::key::record::KeyRecord;
+use crate::key_manager::{Authorized, Planned, run};
+use crate::model::{Empty, GetKeyPolicyResponse, ListKeyPoliciesResponse};
+use crate::operation::{GetKeyPolicy, ListKeyPolicies, Operation, PutKeyPolicy};
+use crate::view::RegionView;
+
+/// The only name that a key policy has.
+const POLICY_NAME: &str = "default";
+
+pub(crate) fn put(rq: Authorized<PutKeyPolicy>) -> Planned<Empty> {
+    require_default(rq.input.policy_name.as_deref())?;
+    let key = rq.key()?;
+    let bypass = rq.input.bypass_policy_lockout_safety_check;
+    let policy = acceptable(&rq, &rq.input.policy, &key.arn, key.entry.record.account, bypass)?;
+    change(rq, move |record| KeyRecord { policy: Some(policy), ..record }, |_| Empty)
+}
+
+pub(crate) fn read(rq: Authorized<GetKeyPolicy>) -> Planned<GetKeyPolicyResponse> {
+    require_default(rq.input.policy_name.as_deref())?;
+    let policy = Some(rq.key()?.entry.policy.text.to_string());
+    run(async move { Ok(GetKeyPolicyResponse { policy, policy_name: Some(POLICY_NAME.to_owned()) }) })
+}
+
+pub(crate) fn list(rq: Authorized<ListKeyPolicies>) -> Planned<ListKeyPoliciesResponse> {
+    let page = Page::of(&rq, 100, 1000)?;
+    let names = [POLICY_NAME.to_owned()].into_iter().filter(|_| page.after().is_none());
+    let (policy_names, next) = page.take(names, String::clone);
+    run(async move { Ok(ListKeyPoliciesResponse { policy_names, truncated: next.is_some(), next_marker: next }) })
+}
+
+fn require_default(name: Option<&str>) -> Result<(), KmsError> {
+    match name {
+        None | Some(POLICY_NAME) => Ok(()),
+        Some(_) => Err(KmsError::PolicyNotFound),
+    }
+}
+
+/// A key policy that may be put on the key `arn`: it parses, its principals exist, and, unless `bypass` is set, it lets
+/// the caller change it again (the lockout safety check of the developer guide).
+pub(super) fn acceptable<Op: Operation>(
+    rq: &Authorized<Op>,
+    text: &str,
+    arn: &str,
+    account: AccountId,
+    bypass: bool,
+) -> Result<String, KmsError> {
+    let document = Document::parse(text, Kind::Key).map_err(|error| match &error {
+        Malformed::TooLarge { .. } => KmsError::LimitExceeded(error.message().into_owned()),
+        Malformed::Document { .. } => KmsError::MalformedPolicy(error.message().into_owned()),
+    })?;
+    if !document.principals().all(|principal| exists(&rq.view, principal)) {
+        let text = "Policy contains a statement with one or more invalid principals.";
+        return Err(KmsError::MalformedPolicy(text.to_owned()));
+    }
+    if !bypass && !rq.would_allow(&document, "kms:PutKeyPolicy", arn, account) {
+        let text = "The new key policy will not allow you to update the key policy in the future.";
+        return Err(KmsError::MalformedPolicy(text.to_owned()));
+    }
+    Ok(text.to_owned())
+}
+
+/// Whether a principal that a policy names is one that this region knows.
+fn exists(view: &RegionView, principal: &PrincipalName) -> bool {
+    match principal {
+        PrincipalName::Account(account) => {
+            AccountId::parse(account).is_some_and(|account| view.account_exists(account))
+        }
+        PrincipalName::User { .. } => view.identity(&principal.to_string()).is_some(),
+        PrincipalName::Id(id) => view.identities().any(|known| known.principal.unique_id().as_deref() == Some(id)),
+        PrincipalName::Service(_) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,275 @@
+//! Applies a manifest: accounts, users, networks become as declared; keys are created if absent and never deleted.
+//! One batch, so that a request sees all of a manifest or none of it; applying it again changes nothing.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use kms_hsm::Plaintext;
+use kms_hsm::command::{GenerateMaterial, SigningKey, WrapSecret};
+use subtle::ConstantTimeEq as _;
+
+use super::Region;
+use crate::authz::{Document, Kind};
+use crate::error::KmsError;
+use crate::id::{AccountId, AliasName, KeyId};
+use crate::key::record::{
+    AliasRecord, CredentialRecord, EndpointRecord, IdentityRecord, KeyRecord, MaterialRecord, NetworkRecord, Stored,
+    Tag, UserRecord, VpcRecord,
+};
+use crate::key::state::KeyState;
+use crate::model::{KeySpec, KeyUsageType, OriginType};
+use crate::registry::{AccessKey, Account, DeclaredKey, Endpoint, Manifest, User, Vpc};
+use crate::store::{Batch, RowKey, Table};
+use crate::view::RegionView;
+
+const WAIT: Duration = Duration::from_secs(8);
+const TRIES_MAX: usize = 8;
+
+/// Why a manifest was not applied. Nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum DeclareError {
+    #[error("{what}: {why}")]
+    Malformed { what: String, why: String },
+    #[error("the manifest could not be applied: {}", .0.code().as_str())]
+    Failed(KmsError),
+}
+
+impl From<KmsError> for DeclareError {
+    fn from(error: KmsError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Region {
+    /// Makes the region as the manifest declares it. A manifest that declares nothing at all changes nothing.
+    pub async fn declare(&self, manifest: &Manifest) -> Result<(), DeclareError> {
+        if manifest.accounts.is_empty() && manifest.vpcs.is_empty() && manifest.endpoints.is_empty() {
+            return Ok(());
+        }
+        for _ in 0..TRIES_MAX {
+            let view = self.view();
+            let batch = Declaration { region: self, view: &view, batch: Batch::default(), declared: BTreeSet::new() };
+            let batch = batch.of(manifest).await?;
+            if batch.writes.is_empty() {
+                return Ok(());
+            }
+            match self.store.commit(batch).await.map_err(KmsError::from) {
+                Ok(_) => return Ok(()),
+                Err(KmsError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(KmsError::Overloaded.into())
+    }
+}
+
+struct Declaration<'a> {
+    region: &'a Region,
+    view: &'a RegionView,
+    batch: Batch,
+    /// The rows of identities and networks that the manifest has.
+    declared: BTreeSet<RowKey>,
+}
+
+impl Declaration<'_> {
+    async fn of(mut self, manifest: &Manifest) -> Result<Batch, DeclareError> {
+        for vpc in &manifest.vpcs {
+            self.vpc(vpc)?;
+        }
+        for endpoint in &manifest.endpoints {
+            self.endpoint(endpoint)?;
+        }
+        for account in &manifest.accounts {
+            self.account(account).await?;
+        }
+        for key in &manifest.keys {
+            self.key(key).await?;
+        }
+        self.remove_the_rest();
+        Ok(self.batch)
+    }
+
+    async fn account(&mut self, account: &Account) -> Result<(), DeclareError> {
+        let id = account_id(&account.id)?;
+        let known = self.view.accounts().any(|(known, name)| known == id && **name == *account.name);
+        let record = IdentityRecord::Account { id, name: account.name.clone() };
+        self.put(Table::Identity, format!("account/{id}"), known, || record.encode());
+        for user in &account.users {
+            self.user(id, user).await?;
+        }
+        Ok(())
+    }
+
+    async fn user(&mut self, account: AccountId, user: &User) -> Result<(), DeclareError> {
+        let arn = format!("arn:{}:iam::{account}:user{}{}", self.view.place.partition, user.path, user.name);
+        for policy in &user.policies {
+            parse(&policy.document, Kind::Identity, &format!("policy {} of {arn}", policy.name))?;
+        }
+        let record = UserRecord {
+            account,
+            name: user.name.clone(),
+            path: user.path.clone(),
+            id: unique_id(&arn),
+            tags: user.tags.clone(),
+            policies: user.policies.iter().map(|policy| (policy.name.clone(), policy.document.clone())).collect(),
+        };
+        let known = self.view.identity(&arn).is_some_and(|identity| identity.record == record);
+        self.put(Table::Identity, format!("user/{account}/{}", user.name), known, || {
+            IdentityRecord::User(record).encode()
+        });
+        for access_key in &user.access_keys {
+            self.access_key(account, &arn, access_key).await?;
+        }
+        Ok(())
+    }
+
+    async fn access_key(&mut self, account: AccountId, arn: &str, given: &AccessKey) -> Result<(), DeclareError> {
+        let hsm = &self.region.hsm;
+        let deadline = Instant::now() + WAIT;
+        let secret = Plaintext::new(given.secret.expose().to_vec());
+        let wrapped =
+            hsm.run(WrapSecret { owner: given.id.clone(), secret }, deadline).await.map_err(KmsError::from)?;
+        let known = match self.view.credential(&given.id) {
+            Some(credential) if *credential.identity == *arn => {
+                // The same secret wraps to other bytes each time; it is the same if the same signing key comes of it.
+                let probe = |wrapped| SigningKey {
+                    owner: given.id.clone(),
+                    wrapped,
+                    date: "19700101".to_owned(),
+                    region: self.view.place.region.to_string(),
+                    service: "kms".to_owned(),
+                };
+                let present = hsm.run(probe(credential.wrapped.clone()), deadline).await.map_err(KmsError::from)?;
+                let new = hsm.run(probe(wrapped.clone().into()), deadline).await.map_err(KmsError::from)?;
+                present.key.expose().ct_eq(new.key.expose()).into()
+            }
+            _ => false,
+        };
+        let record = CredentialRecord { id: given.id.clone(), account, identity: arn.to_owned(), wrapped };
+        self.put(Table::Identity, format!("access-key/{}", given.id), known, || {
+            IdentityRecord::Credential(record).encode()
+        });
+        Ok(())
+    }
+
+    fn vpc(&mut self, vpc: &Vpc) -> Result<(), DeclareError> {
+        let record = VpcRecord {
+            id: vpc.id.clone(),
+            account: account_id(&vpc.account)?,
+            cidrs: vpc.cidrs.clone(),
+            tags: vpc.tags.clone(),
+        };
+        let known = self.view.vpc(&vpc.id).is_some_and(|present| present.record == record);
+        self.put(Table::Endpoint, format!("vpc/{}", vpc.id), known, || NetworkRecord::Vpc(record).encode());
+        Ok(())
+    }
+
+    fn endpoint(&mut self, endpoint: &Endpoint) -> Result<(), DeclareError> {
+        if let Some(policy) = &endpoint.policy {
+            parse(policy, Kind::Endpoint, &format!("the policy of {}", endpoint.id))?;
+        }
+        let record = EndpointRecord {
+            id: endpoint.id.clone(),
+            vpc: endpoint.vpc.clone(),
+            account: account_id(&endpoint.account)?,
+            policy: endpoint.policy.clone(),
+            tags: endpoint.tags.clone(),
+            client_ranges: endpoint.client_ranges.clone(),
+        };
+        let known = self.view.endpoint(&endpoint.id).is_some_and(|present| present.record == record);
+        self.put(Table::Endpoint, format!("endpoint/{}", endpoint.id), known, || {
+            NetworkRecord::Endpoint(record).encode()
+        });
+        Ok(())
+    }
+
+    async fn key(&mut self, key: &DeclaredKey) -> Result<(), DeclareError> {
+        let malformed = |why: &str| DeclareError::Malformed { what: format!("key {}", key.id), why: why.to_owned() };
+        let id = KeyId::parse(&key.id).ok_or_else(|| malformed("its id is not one of a key"))?;
+        if self.view.key(id).is_some() {
+            return Ok(());
+        }
+        if let Some(policy) = &key.policy {
+            parse(policy, Kind::Key, &format!("the policy of key {id}"))?;
+        }
+        let record = KeyRecord {
+            id,
+            account: account_id(&key.account)?,
+            created: self.region.clock.now(),
+            description: key.description.clone(),
+            spec: KeySpec::SymmetricDefault,
+            usage: KeyUsageType::EncryptDecrypt,
+            origin: OriginType::AwsKms,
+            multi_region: false,
+            state: KeyState::new(),
+            policy: key.policy.clone(),
+            tags: key.tags.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() }).collect(),
+            current: None,
+        };
+        let label = record.label(&self.view.place).ok_or_else(|| malformed("it has no label"))?;
+        let deadline = Instant::now() + WAIT;
+        let held = self.region.hsm.run(GenerateMaterial { label }, deadline).await.map_err(KmsError::from)?;
+        let material = MaterialRecord { id: held.id, wrapped: held.wrapped, created: record.created };
+        let record = KeyRecord { current: Some(held.id), ..record };
+        let mut batch = std::mem::take(&mut self.batch).create(Table::Key, id, record.encode()).create(
+            Table::Material,
+            format!("{id}/{}", held.id),
+            material.encode(),
+        );
+        for alias in &key.aliases {
+            let name = AliasName::parse(alias).map_err(|error| malformed(&error.message()))?;
+            // An alias that is there already stays where it is.
+            if self.view.alias(record.account, &name).is_none() {
+                let row = format!("{}/{name}", record.account);
+                let (created, updated) = (record.created, record.created);
+                let alias = AliasRecord { account: record.account, name, key: id, created, updated };
+                batch = batch.create(Table::Alias, row, alias.encode());
+            }
+        }
+        self.batch = batch;
+        Ok(())
+    }
+
+    fn put(&mut self, table: Table, key: String, known: bool, body: impl FnOnce() -> Vec<u8>) {
+        let key = RowKey::new(table, key);
+        if !known {
+            self.batch = std::mem::take(&mut self.batch).put(key.clone(), body());
+        }
+        self.declared.insert(key);
+    }
+
+    /// What is there and not in the manifest goes, keys excepted.
+    fn remove_the_rest(&mut self) {
+        let view = self.view;
+        let accounts = view.accounts().map(|(id, _)| format!("account/{id}"));
+        let users =
+            view.identities().map(|identity| format!("user/{}/{}", identity.record.account, identity.record.name));
+        let access_keys = view.credentials().map(|credential| format!("access-key/{}", credential.id));
+        let vpcs = view.vpcs().map(|vpc| format!("vpc/{}", vpc.record.id));
+        let endpoints = view.endpoints().map(|endpoint| format!("endpoint/{}", endpoint.record.id));
+        let identities = accounts.chain(users).chain(access_keys).map(|key| RowKey::new(Table::Identity, key));
+        let present = identities.chain(vpcs.chain(endpoints).map(|key| RowKey::new(Table::Endpoint, key)));
+        let gone: Vec<RowKey> = present.filter(|key| !self.declared.contains(key)).collect();
+        self.batch = gone.into_iter().fold(std::mem::take(&mut self.batch), Batch::delete);
+    }
+}
+
+fn account_id(text: &str) -> Result<AccountId, DeclareError> {
+    let malformed = || DeclareError::Malformed { what: format!("account {text}"), why: "not twelve digits".to_owned() };
+    AccountId::parse(text).ok_or_else(malformed)
+}
+
+fn parse(text: &str, kind: Kind, what: &str) -> Result<(), DeclareError> {
+    let malformed =
+        |error: crate::authz::Malformed| DeclareError::Malformed { what: what.to_owned(), why: error.to_string() };
+    Document::parse(text, kind).map(drop).map_err(malformed)
+}
+
+/// A user's unique id: like AWS's, `AIDA` and 17 characters; the same for the same user on every host.
+fn unique_id(arn: &str) -> String {
+    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let letters = digest(&SHA256, arn.as_bytes());
+    let letters = letters.as_ref().iter().take(17).filter_map(|byte| LETTERS.get(usize::from(byte % 32)));
+    std::iter::once("AIDA").map(str::to_owned).chain(letters.map(|letter| char::from(*letter).to_string())).collect()
+}

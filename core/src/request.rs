@@ -1,0 +1,191 @@
+//! A request on its way to a key manager: who asks, from where, for what.
+//! Parses, resolves names on the view and asks the endpoint policy; holds nothing of HTTP, runs nothing.
+
+mod resolve;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::Addr;
+use futures_util::future::LocalBoxFuture;
+
+pub(crate) use self::resolve::targets as resolve_targets;
+pub use self::resolve::{AliasTarget, KeyTarget, Target, Targets};
+use crate::authz::Principal;
+use crate::clock::Timestamp;
+use crate::entry::Entry;
+use crate::error::KmsError;
+use crate::id::AccountId;
+use crate::judge;
+use crate::key_manager::{Answered, Execute, KeyManager};
+use crate::model::{Field, Request};
+use crate::operation::{Effect, Operation};
+use crate::region::Region;
+
+/// A principal whose signature was verified.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub principal: Principal,
+    pub arn: Arc<str>,
+    pub account: AccountId,
+    pub access_key: Arc<str>,
+}
+
+/// Where a connection was proved to come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    Public { address: IpAddr },
+    Endpoint { id: Arc<str>, zone: Arc<str>, address: IpAddr },
+}
+
+impl Source {
+    pub fn address(&self) -> IpAddr {
+        match self {
+            Self::Public { address } | Self::Endpoint { address, .. } => *address,
+        }
+    }
+
+    pub fn endpoint(&self) -> Option<&str> {
+        match self {
+            Self::Public { .. } => None,
+            Self::Endpoint { id, .. } => Some(id),
+        }
+    }
+}
+
+/// What else the gateway knows of a request.
+#[derive(Clone, Debug)]
+pub struct Meta {
+    pub request_id: Arc<str>,
+    pub user_agent: Option<Arc<str>>,
+    /// `TLSv1.3`; `None` off TLS.
+    pub tls_version: Option<&'static str>,
+    pub cipher_suite: Option<String>,
+    /// `X25519MLKEM768`, for example.
+    pub key_exchange: Option<String>,
+    /// The Host that the client named.
+    pub host: Option<Arc<str>>,
+    pub received_at: Timestamp,
+    /// After this the answer is of no use to anybody.
+    pub deadline: Instant,
+}
+
+/// An authenticated question.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub caller: Caller,
+    pub source: Source,
+    pub meta: Meta,
+}
+
+/// Access to a request's members by their name in the model, whatever the operation.
+pub(crate) trait Parameters {
+    fn member(&self, name: &str) -> Option<Field<'_>>;
+    /// Whether the operation has such a member at all.
+    fn has_member(&self, name: &str) -> bool;
+}
+
+impl<R: Request> Parameters for R {
+    fn member(&self, name: &str) -> Option<Field<'_>> {
+        Request::member(self, name)
+    }
+
+    fn has_member(&self, name: &str) -> bool {
+        R::MEMBERS.contains(&name)
+    }
+}
+
+/// The function that each row of the operation table names; see `prepare`.
+pub type Prepare = fn(&Arc<Region>, Asked, Entry, &[u8]) -> Result<Prepared, Box<Turned>>;
+
+/// A request that the gateway may hand to a key manager. What is inside is no business of the gateway's.
+pub struct Prepared {
+    job: Box<dyn Job>,
+    pub effect: Effect,
+    /// Tells which key manager orders the writes to this request's key.
+    pub owner: u64,
+    /// The account and key whose rates this request counts against.
+    pub key: Option<Arc<crate::view::KeyEntry>>,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("effect", &self.effect).finish_non_exhaustive()
+    }
+}
+
+/// A request that ends here, with the audit entry that is still open.
+#[derive(Debug)]
+pub struct Turned {
+    pub error: KmsError,
+    pub entry: Entry,
+    /// It was the endpoint's policy that turned it away, before any key manager heard of it.
+    pub by_endpoint: bool,
+}
+
+/// One message's worth of work, its operation forgotten.
+trait Job: Send {
+    fn send(self: Box<Self>, to: &Addr<KeyManager>) -> LocalBoxFuture<'static, Option<Answered>>;
+    fn turn(self: Box<Self>, error: KmsError) -> Turned;
+}
+
+impl<Op: Operation> Job for Execute<Op> {
+    fn send(self: Box<Self>, to: &Addr<KeyManager>) -> LocalBoxFuture<'static, Option<Answered>> {
+        let reply = to.send(*self);
+        Box::pin(async move { reply.await.ok() })
+    }
+
+    fn turn(self: Box<Self>, error: KmsError) -> Turned {
+        Turned { error, entry: self.entry, by_endpoint: false }
+    }
+}
+
+impl Prepared {
+    /// Hands the request over. `None` when the key manager is gone; the entry has then recorded an internal failure.
+    pub fn send(self, to: &Addr<KeyManager>) -> LocalBoxFuture<'static, Option<Answered>> {
+        self.job.send(to)
+    }
+
+    /// Ends the request here, for a reason that is the gateway's (a rate, a limit).
+    pub fn turn(self, error: KmsError) -> Turned {
+        self.job.turn(error)
+    }
+}
+
+/// Parses a body, finds what it names on the region's present view, and asks the endpoint policy.
+pub(crate) fn prepare<Op: Operation>(
+    region: &Arc<Region>,
+    asked: Asked,
+    mut entry: Entry,
+    body: &[u8],
+) -> Result<Prepared, Box<Turned>> {
+    let turned = |error, entry, by_endpoint| Err(Box::new(Turned { error, entry, by_endpoint }));
+    let input = match Op::Input::parse(body) {
+        Ok(input) => Arc::new(input),
+        Err(invalid) => return turned(invalid.into(), entry, false),
+    };
+    entry.asked(Op::SPEC, input.audit_parameters());
+    if input.has_recipient() {
+        let text = "The Recipient parameter is not supported by this service.";
+        return turned(KmsError::Unsupported(text.to_owned()), entry, false);
+    }
+    let view = region.view();
+    let targets = match resolve_targets(Op::SPEC, &view, &asked, &*input) {
+        Ok(targets) => targets,
+        Err(error) => return turned(error, entry, false),
+    };
+    entry.targets(&targets);
+    if let Err(refusal) = judge::endpoint(Op::SPEC, &view, &asked, &*input, &targets) {
+        entry.decided(&refusal.trace);
+        return turned(refusal.error, entry, true);
+    }
+    let key = targets.first_key().map(|key| key.entry.clone());
+    let owner = key.as_ref().map_or_else(
+        || crate::region::spread(&asked.meta.request_id),
+        |key| crate::region::spread(key.record.id.as_str()),
+    );
+    let asked = Arc::new(asked);
+    let job = Box::new(Execute::<Op> { asked, input, view, targets, entry });
+    Ok(Prepared { job, effect: Op::SPEC.effect, owner, key })
+}

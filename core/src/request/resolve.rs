@@ -1,0 +1,227 @@
+//! From what a request names to what it means on one view: aliases, ARNs, ciphertexts and grants become targets.
+//! Answers NotFoundException for the caller's own account only; what another account has is not disclosed here.
+
+use std::sync::Arc;
+
+use kms_hsm::blob::Header;
+
+use super::{Asked, Parameters};
+use crate::error::KmsError;
+use crate::grant_token::GrantToken;
+use crate::id::{AccountId, AliasName, KeyId, KeyRef};
+use crate::operation::{On, Spec};
+use crate::view::{AliasEntry, GrantEntry, KeyEntry, RegionView};
+
+/// One resource of a request.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// The operation has none; policies see `*`.
+    Anything,
+    Key(KeyTarget),
+    Alias(AliasTarget),
+    /// A key of another account that does not exist; answered like one that the caller may not use.
+    Absent {
+        account: AccountId,
+        arn: String,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub struct KeyTarget {
+    pub entry: Arc<KeyEntry>,
+    pub arn: Arc<str>,
+    /// The alias by which the caller named the key.
+    pub alias: Option<AliasName>,
+    /// The caller named no key, only a ciphertext; a denial must not say which key it was.
+    pub hidden: bool,
+    /// The grant that the request names, for RetireGrant.
+    pub grant: Option<Arc<GrantEntry>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct AliasTarget {
+    pub account: AccountId,
+    pub name: AliasName,
+    pub arn: String,
+    pub entry: Option<Arc<AliasEntry>>,
+}
+
+impl AliasTarget {
+    /// The key of the alias's row.
+    pub fn row(&self) -> String {
+        format!("{}/{}", self.account, self.name)
+    }
+}
+
+/// The resources of a request, one for each check of its row.
+#[derive(Clone, Debug, Default)]
+pub struct Targets(Vec<Target>);
+
+impl Targets {
+    pub fn iter(&self) -> impl Iterator<Item = &Target> {
+        self.0.iter()
+    }
+
+    pub fn at(&self, index: usize) -> Option<&Target> {
+        self.0.get(index)
+    }
+
+    pub fn first_key(&self) -> Option<&KeyTarget> {
+        self.0.iter().find_map(|target| match target {
+            Target::Key(key) => Some(key),
+            _ => None,
+        })
+    }
+
+    /// Whether a request's first two targets are the same key (`kms:ReEncryptOnSameKey`).
+    pub fn same_key(&self) -> Option<bool> {
+        match self.0.as_slice() {
+            [Target::Key(a), Target::Key(b)] => Some(a.entry.record.id == b.entry.record.id),
+            _ => None,
+        }
+    }
+}
+
+/// Finds all resources of a request.
+pub(crate) fn targets(
+    spec: &Spec,
+    view: &RegionView,
+    asked: &Asked,
+    input: &dyn Parameters,
+) -> Result<Targets, KmsError> {
+    let resolver = Resolver { view, account: asked.caller.account, input };
+    spec.checks.iter().map(|check| resolver.resolve(check.on)).collect::<Result<_, _>>().map(Targets)
+}
+
+struct Resolver<'a> {
+    view: &'a RegionView,
+    account: AccountId,
+    input: &'a dyn Parameters,
+}
+
+impl Resolver<'_> {
+    fn resolve(&self, on: On) -> Result<Target, KmsError> {
+        match on {
+            On::Nothing => Ok(Target::Anything),
+            On::Key => self.key(self.text("KeyId").unwrap_or_default(), false),
+            On::KeyOrAlias => self.key(self.text("KeyId").unwrap_or_default(), true),
+            On::Ciphertext => self.ciphertext("KeyId"),
+            On::Source => self.ciphertext("SourceKeyId"),
+            On::Destination => self.key(self.text("DestinationKeyId").unwrap_or_default(), true),
+            On::Alias => self.alias().map(Target::Alias),
+            On::AliasTarget => self.alias_target(),
+            On::NewTarget => self.new_target(),
+            On::GrantKey => self.grant_key(),
+        }
+    }
+
+    fn text(&self, member: &str) -> Option<&str> {
+        self.input.member(member)?.text()
+    }
+
+    fn key(&self, name: &str, alias_will_do: bool) -> Result<Target, KmsError> {
+        let reference = KeyRef::parse(name, &self.view.place)?;
+        if reference.is_alias() && !alias_will_do {
+            return Err(KmsError::InvalidKeyId { given: name.to_owned() });
+        }
+        match self.view.find(&reference, self.account) {
+            Some(entry) => Ok(Target::Key(self.found(entry, &reference))),
+            None => self.absent(name, reference),
+        }
+    }
+
+    fn found(&self, entry: &Arc<KeyEntry>, reference: &KeyRef) -> KeyTarget {
+        let alias = match reference {
+            KeyRef::Alias(alias) | KeyRef::AliasArn { alias, .. } => Some(alias.clone()),
+            _ => None,
+        };
+        KeyTarget { entry: entry.clone(), arn: entry.arn.clone(), alias, hidden: false, grant: None }
+    }
+
+    fn absent(&self, name: &str, reference: KeyRef) -> Result<Target, KmsError> {
+        let place = &self.view.place;
+        match reference {
+            KeyRef::Id(key) => Err(KmsError::KeyNotFound { arn: place.key_arn(self.account, key) }),
+            KeyRef::Alias(alias) => Err(KmsError::AliasNotFound { arn: place.alias_arn(self.account, &alias) }),
+            KeyRef::Arn { account, key } if account == self.account => {
+                Err(KmsError::KeyNotFound { arn: place.key_arn(account, key) })
+            }
+            KeyRef::AliasArn { account, alias } if account == self.account => {
+                Err(KmsError::AliasNotFound { arn: place.alias_arn(account, &alias) })
+            }
+            KeyRef::Arn { account, .. } | KeyRef::AliasArn { account, .. } => {
+                Ok(Target::Absent { account, arn: name.to_owned() })
+            }
+        }
+    }
+
+    /// The key that the request names, or else the one that the ciphertext names. A ciphertext of no valid form is said
+    /// to be invalid at once only when no key is named; otherwise the caller's right to the named key comes first.
+    fn ciphertext(&self, member: &str) -> Result<Target, KmsError> {
+        if let Some(name) = self.text(member) {
+            return self.key(name, true);
+        }
+        let blob = self.input.member("CiphertextBlob").and_then(|field| field.blob());
+        let blob = blob.ok_or_else(|| KmsError::Validation("CiphertextBlob is required.".to_owned()))?;
+        let header = Header::parse(blob).map_err(|_| KmsError::InvalidCiphertext)?;
+        let entry = self.view.key_of_material(&header.material).ok_or(KmsError::HiddenCiphertext)?;
+        let target = KeyTarget { entry: entry.clone(), arn: entry.arn.clone(), alias: None, hidden: true, grant: None };
+        Ok(Target::Key(target))
+    }
+
+    fn alias(&self) -> Result<AliasTarget, KmsError> {
+        let name = AliasName::parse(self.text("AliasName").unwrap_or_default())?;
+        if name.is_reserved() {
+            return Err(KmsError::ReservedAlias);
+        }
+        let entry = self.view.alias(self.account, &name).cloned();
+        let arn = self.view.place.alias_arn(self.account, &name);
+        Ok(AliasTarget { account: self.account, name, arn, entry })
+    }
+
+    fn alias_target(&self) -> Result<Target, KmsError> {
+        let alias = self.alias()?;
+        let absent = || KmsError::AliasNotFound { arn: alias.arn.clone() };
+        let entry = alias.entry.as_ref().and_then(|alias| self.view.key(alias.record.key)).ok_or_else(absent)?;
+        Ok(Target::Key(self.found(entry, &KeyRef::Id(entry.record.id))))
+    }
+
+    fn new_target(&self) -> Result<Target, KmsError> {
+        let name = self.text("TargetKeyId").unwrap_or_default();
+        match KeyRef::parse(name, &self.view.place) {
+            Ok(reference) if reference.is_alias() => {
+                Err(KmsError::Validation("Aliases must refer to keys. Not aliases".to_owned()))
+            }
+            _ => self.key(name, false),
+        }
+    }
+
+    /// RetireGrant names a grant by its token, or by key and grant id (API reference).
+    fn grant_key(&self) -> Result<Target, KmsError> {
+        let (key, grant) = match (self.text("GrantToken"), self.text("KeyId"), self.text("GrantId")) {
+            (Some(token), None, None) => {
+                let (token, _) = GrantToken::decode(token).ok_or(KmsError::InvalidGrantToken)?;
+                (self.by_id(token.key)?, token.grant_id())
+            }
+            (None, Some(key), Some(grant)) => (self.key(key, false)?, grant.to_owned()),
+            _ => {
+                let text = "You must specify either a grant token, or a key ID and a grant ID.";
+                return Err(KmsError::Validation(text.to_owned()));
+            }
+        };
+        match key {
+            Target::Key(key) => match key.entry.grant(&grant).cloned() {
+                Some(found) => Ok(Target::Key(KeyTarget { grant: Some(found), ..key })),
+                None if key.entry.record.account == self.account => Err(KmsError::GrantNotFound { grant }),
+                None => Ok(Target::Absent { account: key.entry.record.account, arn: key.arn.to_string() }),
+            },
+            absent => Ok(absent),
+        }
+    }
+
+    /// A key that a grant token names, in whichever account.
+    fn by_id(&self, key: KeyId) -> Result<Target, KmsError> {
+        let entry = self.view.key(key).ok_or(KmsError::InvalidGrantToken)?;
+        Ok(Target::Key(self.found(entry, &KeyRef::Id(key))))
+    }
+}

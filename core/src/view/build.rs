@@ -1,0 +1,374 @@
+//! Turns rows into the view: all of them at start, and each committed event after.
+//! The only place where a stored record becomes an entry. Knows the view's insides; judges nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use imbl::Vector;
+use kms_hsm::{Held, MaterialId};
+
+use super::entry::{Credential, Endpoint, GrantEntry, Grants, Identity, KeyEntry, KeyUse, MaterialEntry, Policy, Vpc};
+use super::intern::Policies;
+use super::{AliasEntry, RegionView};
+use crate::authz::{Kind, Principal, default_endpoint_policy, default_key_policy};
+use crate::id::{AccountId, AliasName, KeyId, Place};
+use crate::key::record::{
+    AliasRecord, GrantRecord, IdentityRecord, KeyRecord, MaterialRecord, NetworkRecord, Stored, Unreadable,
+};
+use crate::store::{Event, Revision, Row, RowKey, Table};
+
+/// The policy of an endpoint that is not in the view: one of only Denies allows nothing.
+const SHUT_ENDPOINT: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}"#;
+
+/// A row that cannot be part of a view.
+#[derive(Debug, thiserror::Error)]
+pub enum BadRow {
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    #[error("row {0} refers to something that is not there")]
+    Dangling(String),
+    #[error("row {0} holds a policy that does not parse: {1}")]
+    Policy(String, String),
+}
+
+/// Builds views and keeps what outlives them: interned policies.
+#[derive(Debug)]
+pub struct Builder {
+    view: RegionView,
+    policies: Policies,
+    /// The default key policy of each account, made once.
+    defaults: HashMap<AccountId, Arc<Policy>>,
+    /// Rows that came before the key they belong to; only while loading.
+    waiting: HashMap<KeyId, Vec<(RowKey, Row)>>,
+}
+
+impl Builder {
+    pub fn new(place: Place) -> Result<Self, BadRow> {
+        let mut policies = Policies::default();
+        let shut = policies
+            .intern(Kind::Endpoint, "", SHUT_ENDPOINT)
+            .map_err(|error| BadRow::Policy("of a shut endpoint".to_owned(), error.to_string()))?;
+        let view = RegionView::empty(place, shut);
+        Ok(Self { view, policies, defaults: HashMap::new(), waiting: HashMap::new() })
+    }
+
+    /// Takes in one row at start. Rows may come in any order.
+    pub fn load(&mut self, key: RowKey, row: Row) -> Result<(), BadRow> {
+        if matches!(key.table, Table::Material | Table::Grant | Table::Alias) {
+            let owner = owner_of(&key, &row)?;
+            if self.view.keys.get(&owner).is_none() {
+                self.waiting.entry(owner).or_default().push((key, row));
+                return Ok(());
+            }
+        }
+        let loaded_key = if key.table == Table::Key { KeyId::parse(&key.key) } else { None };
+        self.put(&key, &row)?;
+        for (key, row) in loaded_key.and_then(|id| self.waiting.remove(&id)).unwrap_or_default() {
+            self.put(&key, &row)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the loading; the view stands at `revision`.
+    pub fn loaded(&mut self, revision: Revision) -> Result<Arc<RegionView>, BadRow> {
+        if let Some((key, _)) = self.waiting.values().flatten().next() {
+            return Err(BadRow::Dangling(key.to_string()));
+        }
+        self.view.revision = revision;
+        Ok(Arc::new(self.view.clone()))
+    }
+
+    /// Takes in one committed event and answers the view after it.
+    pub fn apply(&mut self, event: &Event) -> Result<Arc<RegionView>, BadRow> {
+        // Within one event a key comes before what belongs to it, and goes after it.
+        let (puts, deletes): (Vec<_>, Vec<_>) = event.changes.iter().partition(|change| change.row.is_some());
+        let by_table = |table: Table| matches!(table, Table::Material | Table::Grant | Table::Alias);
+        for belongings in [false, true] {
+            for change in puts.iter().filter(|change| by_table(change.key.table) == belongings) {
+                if let Some(row) = &change.row {
+                    self.put(&change.key, row)?;
+                }
+            }
+        }
+        for belongings in [true, false] {
+            for change in deletes.iter().filter(|change| by_table(change.key.table) == belongings) {
+                self.delete(&change.key);
+            }
+        }
+        self.view.revision = event.revision;
+        Ok(Arc::new(self.view.clone()))
+    }
+
+    fn put(&mut self, key: &RowKey, row: &Row) -> Result<(), BadRow> {
+        match key.table {
+            Table::Key => self.put_key(KeyRecord::decode(&row.body)?, row.version, key),
+            Table::Material => self.put_material(MaterialRecord::decode(&row.body)?, row.version, key),
+            Table::Alias => self.put_alias(AliasRecord::decode(&row.body)?, row.version),
+            Table::Grant => self.put_grant(GrantRecord::decode(&row.body)?, row.version, key),
+            Table::Identity => self.put_identity(IdentityRecord::decode(&row.body)?, row.version, key),
+            Table::Endpoint => self.put_network(NetworkRecord::decode(&row.body)?, row.version, key),
+            _ => Ok(()),
+        }
+    }
+
+    fn delete(&mut self, key: &RowKey) {
+        match key.table {
+            Table::Key => self.delete_key(key),
+            Table::Material => self.delete_material(key),
+            Table::Alias => self.delete_alias(key),
+            Table::Grant => self.delete_grant(key),
+            Table::Identity => self.delete_identity(key),
+            Table::Endpoint => self.delete_network(key),
+            _ => {}
+        }
+    }
+
+    fn put_key(&mut self, record: KeyRecord, version: Revision, row: &RowKey) -> Result<(), BadRow> {
+        let (id, account) = (record.id, record.account);
+        let policy = match &record.policy {
+            Some(text) => self.intern(Kind::Key, "", text, row)?,
+            None => self.default_policy(account, row)?,
+        };
+        let before = self.view.keys.get(&id).cloned();
+        if let Some(due) = before.as_ref().and_then(|entry| entry.record.state.deletion_due()) {
+            self.view.deletions.remove(&(due, id));
+        }
+        if let Some(due) = record.state.deletion_due() {
+            self.view.deletions.insert((due, id));
+        }
+        let arn = match &before {
+            Some(entry) => entry.arn.clone(),
+            None => self.view.place.key_arn(account, id).into(),
+        };
+        // The text lives in the interned policy; the record in memory does not hold it a second time.
+        let policy_is_default = record.policy.is_none();
+        let record = Arc::new(KeyRecord { policy: None, ..record });
+        let entry = match before {
+            Some(entry) => KeyEntry { record, version, policy, policy_is_default, ..(*entry).clone() },
+            None => KeyEntry {
+                record,
+                version,
+                arn,
+                policy,
+                policy_is_default,
+                materials: Vec::new(),
+                aliases: Vec::new(),
+                grants: None,
+                usage: Arc::new(KeyUse::default()),
+            },
+        };
+        self.view.listing.insert((account, id));
+        self.view.keys.insert(id, Arc::new(entry));
+        Ok(())
+    }
+
+    fn delete_key(&mut self, key: &RowKey) {
+        let Some(entry) = KeyId::parse(&key.key).and_then(|id| self.view.keys.remove(&id)) else { return };
+        let record = &entry.record;
+        self.view.listing.remove(&(record.account, record.id));
+        if let Some(due) = record.state.deletion_due() {
+            self.view.deletions.remove(&(due, record.id));
+        }
+    }
+
+    fn put_material(&mut self, record: MaterialRecord, version: Revision, row: &RowKey) -> Result<(), BadRow> {
+        let key = owner_of_path(row)?;
+        let place = self.view.place.clone();
+        self.view.materials.insert(record.id, key);
+        self.change_key(key, row, |entry| {
+            let Some(label) = entry.record.label(&place) else { return };
+            let held = Arc::new(Held { label, id: record.id, wrapped: record.wrapped });
+            let material = MaterialEntry { held, created: record.created, version };
+            match entry.materials.iter_mut().find(|present| present.held.id == record.id) {
+                Some(present) => *present = material,
+                None => entry.materials.push(material),
+            }
+        })
+    }
+
+    fn delete_material(&mut self, row: &RowKey) {
+        let Ok(key) = owner_of_path(row) else { return };
+        let Some(id) = row.key.split('/').nth(1).and_then(|hex| hex.parse::<MaterialId>().ok()) else { return };
+        self.view.materials.remove(&id);
+        let _ = self.change_key(key, row, |entry| entry.materials.retain(|material| material.held.id != id));
+    }
+
+    fn put_alias(&mut self, record: AliasRecord, version: Revision) -> Result<(), BadRow> {
+        let at = (record.account, record.name.clone());
+        let name = record.name.clone();
+        let row = RowKey::new(Table::Alias, format!("{}/{}", record.account, record.name));
+        if let Some(before) = self.view.aliases.get(&at).cloned() {
+            let _ = self.change_key(before.record.key, &row, |entry| entry.aliases.retain(|alias| *alias != name));
+        }
+        self.change_key(record.key, &row, |entry| entry.aliases.push(name))?;
+        self.view.aliases.insert(at, Arc::new(AliasEntry { record, version }));
+        Ok(())
+    }
+
+    fn delete_alias(&mut self, row: &RowKey) {
+        let Some((account, name)) = row.key.split_once('/') else { return };
+        let (Some(account), Ok(name)) = (AccountId::parse(account), AliasName::parse(name)) else { return };
+        if let Some(before) = self.view.aliases.remove(&(account, name.clone())) {
+            let _ = self.change_key(before.record.key, row, |entry| entry.aliases.retain(|alias| *alias != name));
+        }
+    }
+
+    fn put_grant(&mut self, record: GrantRecord, version: Revision, row: &RowKey) -> Result<(), BadRow> {
+        let grant = record.as_grant().map_err(|why| BadRow::Policy(row.to_string(), why))?;
+        let (id, grantee): (Arc<str>, _) = (record.id.as_str().into(), grant.grantee.clone());
+        let key = record.key;
+        if let Some(retiring) = &record.retiring {
+            self.view.retirable.insert((retiring.as_str().into(), id.clone(), key));
+        }
+        self.change_key(key, row, |entry| {
+            let mut grants: Grants = entry.grants.as_deref().cloned().unwrap_or_default();
+            let is_new = grants
+                .by_id
+                .insert(id.clone(), Arc::new(GrantEntry { record, grant: Arc::new(grant), version }))
+                .is_none();
+            if is_new {
+                grants.by_grantee.entry(grantee).or_default().push_back(id);
+            }
+            entry.grants = Some(Arc::new(grants));
+        })
+    }
+
+    fn delete_grant(&mut self, row: &RowKey) {
+        let Ok(key) = owner_of_path(row) else { return };
+        let id: Arc<str> = row.key.split('/').nth(1).unwrap_or_default().into();
+        let Some(before) = self.view.keys.get(&key).and_then(|entry| entry.grant(&id)).cloned() else { return };
+        if let Some(retiring) = &before.record.retiring {
+            self.view.retirable.remove(&(retiring.as_str().into(), id.clone(), key));
+        }
+        let grantee = before.grant.grantee.clone();
+        let _ = self.change_key(key, row, |entry| {
+            let mut grants: Grants = entry.grants.as_deref().cloned().unwrap_or_default();
+            grants.by_id.remove(&id);
+            if let Some(ids) = grants.by_grantee.get_mut(&grantee) {
+                ids.retain(|present| *present != id);
+            }
+            if grants.by_grantee.get(&grantee).is_some_and(Vector::is_empty) {
+                grants.by_grantee.remove(&grantee);
+            }
+            entry.grants = (!grants.by_id.is_empty()).then(|| Arc::new(grants));
+        });
+    }
+
+    fn put_identity(&mut self, record: IdentityRecord, version: Revision, row: &RowKey) -> Result<(), BadRow> {
+        match record {
+            IdentityRecord::Account { id, name } => {
+                self.view.accounts.insert(id, name.into());
+            }
+            IdentityRecord::User(user) => {
+                let principal = Principal::User {
+                    account: user.account.to_string(),
+                    path_and_name: format!("{}{}", user.path.trim_start_matches('/'), user.name),
+                    id: Some(user.id.clone()),
+                };
+                let arn: Arc<str> = principal.arn().into();
+                let mut policies = Vec::with_capacity(user.policies.len());
+                for (name, text) in &user.policies {
+                    policies.push(self.intern(Kind::Identity, name, text, row)?);
+                }
+                let identity =
+                    Identity { principal, arn: arn.clone(), account: user.account, policies, record: user, version };
+                self.view.identities.insert(arn, Arc::new(identity));
+            }
+            IdentityRecord::Credential(credential) => {
+                let id: Arc<str> = credential.id.as_str().into();
+                let entry = Credential {
+                    id: id.clone(),
+                    identity: credential.identity.into(),
+                    account: credential.account,
+                    wrapped: Arc::new(credential.wrapped),
+                    version,
+                };
+                self.view.credentials.insert(id, Arc::new(entry));
+            }
+        }
+        Ok(())
+    }
+
+    fn delete_identity(&mut self, row: &RowKey) {
+        match row.key.split_once('/') {
+            Some(("access-key", id)) => {
+                self.view.credentials.remove(id);
+            }
+            Some(("account", id)) => {
+                if let Some(id) = AccountId::parse(id) {
+                    self.view.accounts.remove(&id);
+                }
+            }
+            Some(("user", at)) => {
+                let Some((account, name)) = at.split_once('/') else { return };
+                self.view
+                    .identities
+                    .retain(|_, identity| identity.account.as_str() != account || !is_user(&identity.principal, name));
+            }
+            _ => {}
+        }
+    }
+
+    fn put_network(&mut self, record: NetworkRecord, version: Revision, row: &RowKey) -> Result<(), BadRow> {
+        match record {
+            NetworkRecord::Vpc(record) => {
+                self.view.vpcs.insert(record.id.as_str().into(), Arc::new(Vpc { record, version }));
+            }
+            NetworkRecord::Endpoint(record) => {
+                let text = record.policy.as_deref().unwrap_or(default_endpoint_policy());
+                let policy = self.intern(Kind::Endpoint, &record.id, text, row)?;
+                let id: Arc<str> = record.id.as_str().into();
+                self.view.endpoints.insert(id, Arc::new(Endpoint { record, policy, version }));
+            }
+        }
+        Ok(())
+    }
+
+    fn delete_network(&mut self, row: &RowKey) {
+        match row.key.split_once('/') {
+            Some(("vpc", id)) => {
+                self.view.vpcs.remove(id);
+            }
+            Some(("endpoint", id)) => {
+                self.view.endpoints.remove(id);
+            }
+            _ => {}
+        }
+    }
+
+    fn change_key(&mut self, key: KeyId, row: &RowKey, change: impl FnOnce(&mut KeyEntry)) -> Result<(), BadRow> {
+        let entry = self.view.keys.get_mut(&key).ok_or_else(|| BadRow::Dangling(row.to_string()))?;
+        change(Arc::make_mut(entry));
+        Ok(())
+    }
+
+    fn intern(&mut self, kind: Kind, name: &str, text: &str, row: &RowKey) -> Result<Arc<Policy>, BadRow> {
+        self.policies.intern(kind, name, text).map_err(|error| BadRow::Policy(row.to_string(), error.to_string()))
+    }
+
+    fn default_policy(&mut self, account: AccountId, row: &RowKey) -> Result<Arc<Policy>, BadRow> {
+        if let Some(policy) = self.defaults.get(&account) {
+            return Ok(policy.clone());
+        }
+        let policy = self.intern(Kind::Key, "", &default_key_policy(account.as_str()), row)?;
+        self.defaults.insert(account, policy.clone());
+        Ok(policy)
+    }
+}
+
+/// The key that a material, grant or alias row belongs to.
+fn owner_of(key: &RowKey, row: &Row) -> Result<KeyId, BadRow> {
+    match key.table {
+        Table::Alias => Ok(AliasRecord::decode(&row.body)?.key),
+        _ => owner_of_path(key),
+    }
+}
+
+fn owner_of_path(key: &RowKey) -> Result<KeyId, BadRow> {
+    key.key.split('/').next().and_then(KeyId::parse).ok_or_else(|| BadRow::Dangling(key.to_string()))
+}
+
+fn is_user(principal: &Principal, name: &str) -> bool {
+    matches!(principal, Principal::User { path_and_name, .. } if path_and_name.rsplit('/').next() == Some(name))
+}

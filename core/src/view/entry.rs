@@ -1,0 +1,144 @@
+//! What the view holds of each thing: the record, parsed once, with what requests need beside it.
+//! Knows how things refer to each other; how rows become entries is `build.rs`'s.
+
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use imbl::{HashMap, OrdMap, Vector};
+use kms_hsm::{Held, MaterialId, Secret, Wrapped};
+
+use crate::authz::{Document, Grant, Principal, PrincipalName};
+use crate::clock::Timestamp;
+use crate::id::{AccountId, AliasName};
+use crate::key::record::{EndpointRecord, GrantRecord, KeyRecord, UserRecord, VpcRecord};
+use crate::store::Revision;
+
+/// A policy document: its text as it was put, and parsed. Equal documents are held once.
+#[derive(Debug)]
+pub struct Policy {
+    pub text: Arc<str>,
+    pub document: Document,
+}
+
+/// A KMS key with everything a request for it needs.
+#[derive(Clone, Debug)]
+pub struct KeyEntry {
+    pub record: Arc<KeyRecord>,
+    /// The version of the key's row.
+    pub version: Revision,
+    pub arn: Arc<str>,
+    pub policy: Arc<Policy>,
+    pub policy_is_default: bool,
+    /// Oldest first.
+    pub materials: Vec<MaterialEntry>,
+    pub aliases: Vec<AliasName>,
+    pub grants: Option<Arc<Grants>>,
+    pub usage: Arc<KeyUse>,
+}
+
+#[derive(Clone, Debug)]
+pub struct MaterialEntry {
+    pub held: Arc<Held>,
+    pub created: Timestamp,
+    pub version: Revision,
+}
+
+impl KeyEntry {
+    /// The record as it is stored, with the policy's text.
+    pub fn stored(&self) -> KeyRecord {
+        let policy = (!self.policy_is_default).then(|| self.policy.text.to_string());
+        KeyRecord { policy, ..(*self.record).clone() }
+    }
+
+    /// The material that encrypts.
+    pub fn current(&self) -> Option<&MaterialEntry> {
+        self.record.current.as_ref().and_then(|id| self.material(id))
+    }
+
+    pub fn material(&self, id: &MaterialId) -> Option<&MaterialEntry> {
+        self.materials.iter().find(|material| material.held.id == *id)
+    }
+
+    pub fn grant(&self, id: &str) -> Option<&Arc<GrantEntry>> {
+        self.grants.as_ref().and_then(|grants| grants.by_id.get(id))
+    }
+
+    /// The grants whose grantee is exactly this principal.
+    pub fn grants_to<'a>(&'a self, grantee: &PrincipalName) -> impl Iterator<Item = &'a Arc<GrantEntry>> {
+        let ids = self.grants.as_ref().and_then(|grants| grants.by_grantee.get(grantee));
+        ids.into_iter().flatten().filter_map(|id| self.grant(id))
+    }
+
+    /// The key's grants in order of their ids, after `after`.
+    pub fn grants_after<'a>(&'a self, after: &str) -> impl Iterator<Item = &'a Arc<GrantEntry>> {
+        let start: Bound<Arc<str>> = Bound::Excluded(after.into());
+        self.grants
+            .iter()
+            .flat_map(move |grants| grants.by_id.range((start.clone(), Bound::Unbounded)))
+            .map(|(_, entry)| entry)
+    }
+
+    pub fn grant_count(&self) -> usize {
+        self.grants.as_ref().map_or(0, |grants| grants.by_id.len())
+    }
+}
+
+/// The grants of one key.
+#[derive(Clone, Debug, Default)]
+pub struct Grants {
+    pub(super) by_id: OrdMap<Arc<str>, Arc<GrantEntry>>,
+    pub(super) by_grantee: HashMap<PrincipalName, Vector<Arc<str>>>,
+}
+
+#[derive(Debug)]
+pub struct GrantEntry {
+    pub record: GrantRecord,
+    /// As the decision reads it.
+    pub grant: Arc<Grant>,
+    pub version: Revision,
+}
+
+/// What requests share about a key without a key manager between them; outlives changes of the record.
+#[derive(Debug, Default)]
+pub struct KeyUse {
+    /// State of the key's rate bucket; see `limits.rs`.
+    pub rate: AtomicU64,
+}
+
+/// Who someone is, and the policies that their account attached to them.
+#[derive(Debug)]
+pub struct Identity {
+    pub principal: Principal,
+    pub arn: Arc<str>,
+    pub account: AccountId,
+    pub policies: Vec<Arc<Policy>>,
+    /// As stored, for comparing with what a manifest declares.
+    pub record: UserRecord,
+    pub version: Revision,
+}
+
+/// An access key; its secret opens in the HSM only.
+#[derive(Debug)]
+pub struct Credential {
+    pub id: Arc<str>,
+    /// The ARN of the identity whose key it is.
+    pub identity: Arc<str>,
+    pub account: AccountId,
+    pub wrapped: Arc<Wrapped<Secret>>,
+    pub version: Revision,
+}
+
+#[derive(Debug)]
+pub struct Vpc {
+    pub record: VpcRecord,
+    pub version: Revision,
+}
+
+#[derive(Debug)]
+pub struct Endpoint {
+    pub record: EndpointRecord,
+    /// Its own, or the default endpoint policy, which allows everything.
+    pub policy: Arc<Policy>,
+    pub version: Revision,
+}

@@ -1,0 +1,197 @@
+//! Everything a request is judged by, at one revision: keys, aliases, grants, identities, endpoints.
+//! Immutable once published; persistent maps share what did not change. Knows no store and no request.
+
+mod build;
+mod entry;
+mod intern;
+
+use std::net::IpAddr;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use imbl::{HashMap, OrdMap, OrdSet};
+use kms_hsm::MaterialId;
+
+pub use self::build::{BadRow, Builder};
+pub use self::entry::{
+    Credential, Endpoint, GrantEntry, Grants, Identity, KeyEntry, KeyUse, MaterialEntry, Policy, Vpc,
+};
+use crate::clock::Timestamp;
+use crate::id::{AccountId, AliasName, KeyId, KeyRef, Place};
+use crate::key::record::AliasRecord;
+use crate::store::Revision;
+
+/// The state of the region at one revision.
+#[derive(Clone, Debug)]
+pub struct RegionView {
+    pub revision: Revision,
+    pub place: Place,
+    keys: HashMap<KeyId, Arc<KeyEntry>>,
+    /// In the order in which ListKeys shows them.
+    listing: OrdSet<(AccountId, KeyId)>,
+    deletions: OrdSet<(Timestamp, KeyId)>,
+    materials: HashMap<MaterialId, KeyId>,
+    aliases: OrdMap<(AccountId, AliasName), Arc<AliasEntry>>,
+    /// Retiring principal, grant id, key.
+    retirable: OrdSet<(Arc<str>, Arc<str>, KeyId)>,
+    accounts: HashMap<AccountId, Arc<str>>,
+    /// By ARN.
+    identities: HashMap<Arc<str>, Arc<Identity>>,
+    /// By access key id.
+    credentials: HashMap<Arc<str>, Arc<Credential>>,
+    vpcs: HashMap<Arc<str>, Arc<Vpc>>,
+    endpoints: HashMap<Arc<str>, Arc<Endpoint>>,
+    /// What stands in for the policy of an endpoint that is not here: it allows nothing.
+    pub shut_endpoint: Arc<Policy>,
+}
+
+/// An alias and the version of its row.
+#[derive(Clone, Debug)]
+pub struct AliasEntry {
+    pub record: AliasRecord,
+    pub version: Revision,
+}
+
+impl RegionView {
+    /// The view of a region that holds nothing.
+    pub fn empty(place: Place, shut_endpoint: Arc<Policy>) -> Self {
+        Self {
+            revision: Revision(0),
+            place,
+            keys: HashMap::new(),
+            listing: OrdSet::new(),
+            deletions: OrdSet::new(),
+            materials: HashMap::new(),
+            aliases: OrdMap::new(),
+            retirable: OrdSet::new(),
+            accounts: HashMap::new(),
+            identities: HashMap::new(),
+            credentials: HashMap::new(),
+            vpcs: HashMap::new(),
+            endpoints: HashMap::new(),
+            shut_endpoint,
+        }
+    }
+
+    pub fn key(&self, id: KeyId) -> Option<&Arc<KeyEntry>> {
+        self.keys.get(&id)
+    }
+
+    pub fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<KeyEntry>> {
+        self.keys.values()
+    }
+
+    /// The key that holds this material.
+    pub fn key_of_material(&self, material: &MaterialId) -> Option<&Arc<KeyEntry>> {
+        self.materials.get(material).and_then(|key| self.keys.get(key))
+    }
+
+    pub fn alias(&self, account: AccountId, name: &AliasName) -> Option<&Arc<AliasEntry>> {
+        self.aliases.get(&(account, name.clone()))
+    }
+
+    /// The account and the key id that a reference means, if there is such a key in that account.
+    pub fn find(&self, reference: &KeyRef, caller: AccountId) -> Option<&Arc<KeyEntry>> {
+        let (account, key) = match reference {
+            KeyRef::Id(key) => (caller, *key),
+            KeyRef::Arn { account, key } => (*account, *key),
+            KeyRef::Alias(name) => (caller, self.alias(caller, name)?.record.key),
+            KeyRef::AliasArn { account, alias } => (*account, self.alias(*account, alias)?.record.key),
+        };
+        self.keys.get(&key).filter(|entry| entry.record.account == account)
+    }
+
+    /// The account's keys after `after`, in order.
+    pub fn keys_of(&self, account: AccountId, after: Option<KeyId>) -> impl Iterator<Item = KeyId> {
+        let start = match after {
+            Some(key) => Bound::Excluded((account, key)),
+            None => Bound::Included((account, KeyId::LEAST)),
+        };
+        self.listing
+            .range((start, Bound::Unbounded))
+            .take_while(move |(owner, _)| *owner == account)
+            .map(|(_, key)| *key)
+    }
+
+    /// The account's aliases after `after`, in order of their names.
+    pub fn aliases_of(&self, account: AccountId, after: Option<AliasName>) -> impl Iterator<Item = &Arc<AliasEntry>> {
+        let start = match after {
+            Some(name) => Bound::Excluded((account, name)),
+            None => Bound::Included((account, AliasName::least())),
+        };
+        self.aliases
+            .range((start, Bound::Unbounded))
+            .take_while(move |((owner, _), _)| *owner == account)
+            .map(|(_, entry)| entry)
+    }
+
+    /// Grants that `principal` may retire: grant id and key, in order, after grant `after`.
+    pub fn retirable_by(&self, principal: &str, after: &str) -> impl Iterator<Item = (Arc<str>, KeyId)> {
+        let principal: Arc<str> = principal.into();
+        let start = (principal.clone(), Arc::<str>::from(after), KeyId::LEAST);
+        self.retirable
+            .range((Bound::Included(start), Bound::Unbounded))
+            .take_while(move |(retiring, ..)| *retiring == principal)
+            .map(|(_, grant, key)| (grant.clone(), *key))
+    }
+
+    /// Keys whose deletion is due at `now`, the longest due first.
+    pub fn due_for_deletion(&self, now: Timestamp) -> impl Iterator<Item = KeyId> {
+        self.deletions.iter().take_while(move |(due, _)| *due <= now).map(|(_, key)| *key)
+    }
+
+    pub fn account_exists(&self, account: AccountId) -> bool {
+        self.accounts.contains_key(&account)
+    }
+
+    pub fn identity(&self, arn: &str) -> Option<&Arc<Identity>> {
+        self.identities.get(arn)
+    }
+
+    pub fn identities(&self) -> impl Iterator<Item = &Arc<Identity>> {
+        self.identities.values()
+    }
+
+    pub fn credentials(&self) -> impl Iterator<Item = &Arc<Credential>> {
+        self.credentials.values()
+    }
+
+    pub fn vpcs(&self) -> impl Iterator<Item = &Arc<Vpc>> {
+        self.vpcs.values()
+    }
+
+    pub fn endpoints(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
+        self.endpoints.values()
+    }
+
+    pub fn accounts(&self) -> impl Iterator<Item = (AccountId, &Arc<str>)> {
+        self.accounts.iter().map(|(id, name)| (*id, name))
+    }
+
+    pub fn credential(&self, access_key_id: &str) -> Option<&Arc<Credential>> {
+        self.credentials.get(access_key_id)
+    }
+
+    pub fn endpoint(&self, id: &str) -> Option<&Arc<Endpoint>> {
+        self.endpoints.get(id)
+    }
+
+    /// Whether a client at this address may connect through an endpoint: from its client ranges, or else its VPC's.
+    pub fn admits(&self, endpoint: &str, client: IpAddr) -> bool {
+        let Some(endpoint) = self.endpoint(endpoint) else { return false };
+        match &endpoint.record.client_ranges {
+            Some(ranges) => ranges.iter().any(|range| range.contains(&client)),
+            None => self
+                .vpc(&endpoint.record.vpc)
+                .is_some_and(|vpc| vpc.record.cidrs.iter().any(|range| range.contains(&client))),
+        }
+    }
+
+    pub fn vpc(&self, id: &str) -> Option<&Arc<Vpc>> {
+        self.vpcs.get(id)
+    }
+}

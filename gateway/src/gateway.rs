@@ -1,0 +1,383 @@
+//! The gateway actor: one per HTTP worker. Who is calling, from where, is it too much, and whose is the request now.
+//! Turns requests away before any key manager hears of them; knows no key record and no policy's meaning.
+
+mod admission;
+mod authenticate;
+mod record;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Message, ResponseFuture};
+use futures_util::future::LocalBoxFuture;
+use kms_core::audit::AuditError;
+use kms_core::entry::{Counted, Desk, Entry};
+use kms_core::error::KmsError;
+use kms_core::key_manager::{Answered, KeyManager, Reply};
+use kms_core::operation::{self, Effect, Spec};
+use kms_core::region::Region;
+use kms_core::request::{Asked, Meta, Prepared, Source, Turned};
+
+pub use self::admission::Admission;
+use self::authenticate::DayKeys;
+use crate::access_log::AccessLog;
+use crate::authn::AuthnError;
+use crate::listener::Role;
+use crate::metrics::Metrics;
+use crate::serve::{Answer, Arrived, Service};
+use crate::sts;
+use crate::wire::{self, Form, Protocol, Route};
+
+/// What all gateway actors of a process share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    pub region: Arc<Region>,
+    pub admission: Arc<Admission>,
+    pub metrics: Arc<Metrics>,
+    pub access_log: Arc<AccessLog>,
+    /// How long after its arrival a request that reads is still worth answering.
+    pub deadline_read: Duration,
+    /// The same for a request that writes: a mutation waits for the store, within an SDK's read timeout.
+    pub deadline_write: Duration,
+}
+
+/// One worker's gateway.
+pub struct Gateway {
+    shared: Shared,
+    /// This worker's key manager, for requests that read.
+    local: Addr<KeyManager>,
+    desk: Desk,
+    day_keys: Rc<RefCell<DayKeys>>,
+    throttled: Rc<RefCell<Counted>>,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").finish_non_exhaustive()
+    }
+}
+
+/// The way into a worker's gateway actor.
+#[derive(Clone, Debug)]
+pub struct Door {
+    gateway: Option<Addr<Gateway>>,
+}
+
+impl Door {
+    /// Starts the actors of HTTP worker number `worker` on this thread. Without an audit log the door stays shut.
+    pub fn open(worker: usize, shared: &Shared) -> Self {
+        let gateway = match Gateway::new(worker, shared) {
+            Ok(gateway) => Some(gateway.start()),
+            Err(error) => {
+                tracing::error!(%error, worker, "the worker has no audit log and answers nothing");
+                None
+            }
+        };
+        Self { gateway }
+    }
+}
+
+impl Service for Door {
+    fn answer(&self, arrived: Arrived) -> LocalBoxFuture<'static, Answer> {
+        let reply = self.gateway.as_ref().map(|gateway| gateway.send(Ask(arrived)));
+        Box::pin(async move {
+            match reply {
+                Some(reply) => reply.await.unwrap_or_else(|_| wire::internal()),
+                None => wire::internal(),
+            }
+        })
+    }
+}
+
+/// A request for the gateway actor.
+struct Ask(Arrived);
+
+impl Message for Ask {
+    type Result = Answer;
+}
+
+impl Actor for Gateway {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // What is in flight is bounded by `admission`; the mailbox on the way there must not lose what came in.
+        ctx.set_mailbox_capacity(usize::MAX >> 1);
+        ctx.run_interval(Duration::from_secs(1), |gateway, _| {
+            let now = gateway.shared.region.clock().now();
+            if let Err(error) = gateway.throttled.borrow_mut().flush(now) {
+                tracing::error!(%error, "throttled calls could not be recorded");
+            }
+        });
+    }
+}
+
+impl Handler<Ask> for Gateway {
+    type Result = ResponseFuture<Answer>;
+
+    fn handle(&mut self, ask: Ask, _: &mut Context<Self>) -> Self::Result {
+        let worker = Worker {
+            shared: self.shared.clone(),
+            local: self.local.clone(),
+            desk: self.desk.clone(),
+            day_keys: self.day_keys.clone(),
+            throttled: self.throttled.clone(),
+        };
+        Box::pin(worker.answer(ask.0))
+    }
+}
+
+impl Gateway {
+    fn new(worker: usize, shared: &Shared) -> Result<Self, AuditError> {
+        let desk = shared.region.desk(&format!("worker-{worker}"))?;
+        Ok(Self {
+            local: KeyManager::new(shared.region.clone()).start(),
+            throttled: Rc::new(RefCell::new(Counted::new(desk.clone()))),
+            day_keys: Rc::default(),
+            shared: shared.clone(),
+            desk,
+        })
+    }
+}
+
+/// One request's hold on its worker.
+struct Worker {
+    shared: Shared,
+    local: Addr<KeyManager>,
+    desk: Desk,
+    day_keys: Rc<RefCell<DayKeys>>,
+    throttled: Rc<RefCell<Counted>>,
+}
+
+impl Worker {
+    async fn answer(self, arrived: Arrived) -> Answer {
+        let route = Route::of(&arrived.method, &arrived.path, &arrived.headers, &arrived.body);
+        let (name, answer, code) = match route {
+            Route::Other(answer) => ("unknown".to_owned(), answer, "UnknownOperationException"),
+            Route::Kms { operation } => {
+                let (answer, code) = self.kms(&operation, &arrived).await;
+                (if operation::is_known(&operation) { operation } else { "unknown".to_owned() }, answer, code)
+            }
+            Route::Sts { form } => {
+                let (answer, code) = self.sts(&form, &arrived).await;
+                ("GetCallerIdentity".to_owned(), answer, code)
+            }
+        };
+        self.shared.metrics.answered(&name, code, arrived.received.elapsed());
+        answer
+    }
+
+    async fn kms(&self, name: &str, arrived: &Arrived) -> (Answer, &'static str) {
+        let spec = operation::find(name);
+        let effect = spec.map_or(Effect::Read, |spec| spec.effect);
+        let asked = match self.authenticated(arrived, "kms", effect).await {
+            Ok(asked) => asked,
+            Err(failure) => return self.unauthenticated(&failure, Protocol::Json, name, arrived),
+        };
+        if !operation::is_known(name) {
+            return (wire::unknown_operation(), "UnknownOperationException");
+        }
+        let view = self.shared.region.view();
+        let entry = Entry::open(self.desk.clone(), &view, &asked, "kms", name);
+        let Some(spec) = spec else {
+            return self.refused(entry, &operation::unsupported(name));
+        };
+        match self.prepared(spec, asked, entry, arrived) {
+            Ok(prepared) => self.run(prepared, arrived).await,
+            Err(turned) => self.turned(turned),
+        }
+    }
+
+    /// Admits a request and has `core` parse it, resolve it and ask the endpoint policy.
+    fn prepared(
+        &self,
+        spec: &'static Spec,
+        asked: Asked,
+        entry: Entry,
+        arrived: &Arrived,
+    ) -> Result<Prepared, Box<Turned>> {
+        let region = &self.shared.region;
+        if let Err(error) = region.admit_account(asked.caller.account) {
+            return Err(Box::new(Turned { error, entry, by_endpoint: false }));
+        }
+        let prepared = (spec.prepare)(region, asked, entry, &arrived.body)?;
+        match prepared.key.as_ref().map_or(Ok(()), |key| region.admit_key(key)) {
+            Ok(()) => Ok(prepared),
+            Err(error) => Err(Box::new(prepared.turn(error))),
+        }
+    }
+
+    async fn run(&self, prepared: Prepared, arrived: &Arrived) -> (Answer, &'static str) {
+        let effect = prepared.effect;
+        let Some(_permit) = self.shared.admission.admit(effect) else {
+            return self.turned(Box::new(prepared.turn(KmsError::Overloaded)));
+        };
+        let to = match effect {
+            Effect::Read => Some(self.local.clone()),
+            Effect::Write => self.shared.region.owner(prepared.owner),
+        };
+        let Some(to) = to else { return self.turned(Box::new(prepared.turn(KmsError::Overloaded))) };
+        self.shared.metrics.key_manager_requests.increment();
+        // A key manager that is late has its deadline too: this one is only for one that does not answer at all.
+        let patience = self.deadline(arrived, effect) + Duration::from_secs(1);
+        match tokio::time::timeout_at(patience.into(), prepared.send(&to)).await {
+            Ok(Some(answered)) => self.answered(answered, effect).await,
+            Ok(None) | Err(_) => (wire::internal(), "KMSInternalException"),
+        }
+    }
+
+    /// Closes the audit entry and only then lets the answer go.
+    async fn answered(&self, answered: Answered, effect: Effect) -> (Answer, &'static str) {
+        let Answered { outcome, entry } = answered;
+        let reply = match outcome {
+            Ok(reply) => reply,
+            Err(error) => return self.refused(entry, &error),
+        };
+        let Reply { body, elements } = reply;
+        let recorded = match entry.close(Ok(elements)) {
+            Ok(position) if effect == Effect::Write => self.shared.region.synced(position).await,
+            Ok(_) => Ok(()),
+            Err(error) => Err(KmsError::internal(error)),
+        };
+        match recorded {
+            Ok(()) => (wire::json(body.to_vec()), "OK"),
+            Err(error) => {
+                tracing::error!(cause = error.cause(), "an answer was withheld, as it could not be recorded");
+                (wire::internal(), "KMSInternalException")
+            }
+        }
+    }
+
+    fn turned(&self, turned: Box<Turned>) -> (Answer, &'static str) {
+        let Turned { error, entry, by_endpoint } = *turned;
+        if by_endpoint {
+            self.shared.metrics.endpoint_refusals.increment();
+        }
+        if let KmsError::Throttled { .. } = &error {
+            self.shared.metrics.throttled.increment();
+            if let Err(cause) = self.throttled.borrow_mut().add(entry, &error) {
+                tracing::error!(%cause, "a throttled call could not be recorded");
+            }
+            return spelled(&error);
+        }
+        self.refused(entry, &error)
+    }
+
+    fn refused(&self, entry: Entry, error: &KmsError) -> (Answer, &'static str) {
+        if let Some(cause) = error.cause() {
+            tracing::error!(cause, "a request failed");
+        }
+        match entry.close(Err(error)) {
+            Ok(_) => spelled(error),
+            Err(cause) => {
+                tracing::error!(%cause, "a refusal could not be recorded");
+                (wire::internal(), "KMSInternalException")
+            }
+        }
+    }
+
+    async fn sts(&self, form: &Form, arrived: &Arrived) -> (Answer, &'static str) {
+        let action = form.value("Action").unwrap_or_default();
+        let asked = match self.authenticated(arrived, "sts", Effect::Read).await {
+            Ok(asked) => asked,
+            Err(failure) => return self.unauthenticated(&failure, Protocol::Query, action, arrived),
+        };
+        let request_id = &arrived.request_id;
+        if action != "GetCallerIdentity" {
+            let version = form.value("Version").unwrap_or_default();
+            return (sts::invalid_action(action, version, request_id), "InvalidAction");
+        }
+        let view = self.shared.region.view();
+        let entry = Entry::open(self.desk.clone(), &view, &asked, "sts", action);
+        if entry.close(Ok(serde_json::Value::Null)).is_err() {
+            return (sts::error(500, "InternalFailure", "", request_id), "InternalFailure");
+        }
+        let identity = sts::CallerIdentity {
+            user_id: asked.caller.principal.unique_id().unwrap_or_default(),
+            account: asked.caller.account.to_string(),
+            arn: asked.caller.arn.to_string(),
+        };
+        (sts::caller_identity(&identity, request_id), "OK")
+    }
+
+    fn deadline(&self, arrived: &Arrived, effect: Effect) -> Instant {
+        arrived.received
+            + match effect {
+                Effect::Read => self.shared.deadline_read,
+                Effect::Write => self.shared.deadline_write,
+            }
+    }
+
+    fn source(arrived: &Arrived) -> Source {
+        let address = arrived.connection.peer.ip();
+        match &arrived.connection.role {
+            Role::Public => Source::Public { address },
+            Role::Endpoint { id, zone } => {
+                Source::Endpoint { id: id.as_str().into(), zone: zone.as_str().into(), address }
+            }
+        }
+    }
+
+    fn meta(&self, arrived: &Arrived, effect: Effect) -> Meta {
+        Meta {
+            request_id: arrived.request_id.as_str().into(),
+            user_agent: arrived.header("user-agent").map(Into::into),
+            tls_version: arrived.connection.tls_version,
+            cipher_suite: arrived.connection.cipher_suite.clone(),
+            key_exchange: arrived.connection.key_exchange.clone(),
+            host: arrived.header("host").map(Into::into),
+            received_at: arrived.received_at,
+            deadline: self.deadline(arrived, effect),
+        }
+    }
+
+    fn unauthenticated(
+        &self,
+        failure: &Failure,
+        protocol: Protocol,
+        name: &str,
+        arrived: &Arrived,
+    ) -> (Answer, &'static str) {
+        let error = match failure {
+            Failure::Authn { error, .. } => error,
+            Failure::Service(error) => {
+                tracing::error!(cause = error.cause(), "a caller could not be authenticated");
+                return spelled(error);
+            }
+        };
+        let (status, code, message) = (error.status(protocol), error.code(protocol), error.to_string());
+        self.shared.metrics.authn_failed(code);
+        let claimed = match failure {
+            Failure::Authn { claimed, .. } => claimed.clone(),
+            Failure::Service(_) => None,
+        };
+        self.shared
+            .access_log
+            .record(arrived.received_at.seconds(), record::access(arrived, name, claimed, code, &message));
+        let answer = match protocol {
+            Protocol::Json => wire::error(status, code, &message),
+            Protocol::Query => sts::error(status, code, &message, &arrived.request_id),
+        };
+        (answer, code)
+    }
+}
+
+/// Why a caller was not authenticated.
+enum Failure {
+    /// `claimed` is the access key id that the request names.
+    Authn { error: AuthnError, claimed: Option<String> },
+    /// The service could not tell.
+    Service(KmsError),
+}
+
+/// An error on the wire.
+fn spelled(error: &KmsError) -> (Answer, &'static str) {
+    let code = error.code();
+    let (status, name, message) = (code.status(), code.as_str(), error.message());
+    let answer = match error.retry_after() {
+        Some(after) => wire::overloaded(status, name, &message, after),
+        None => wire::error(status, name, &message),
+    };
+    (answer, name)
+}

@@ -1,0 +1,245 @@
+//! A plan put to work: the region opened, the listeners serving, signals obeyed, and all of it ended in order.
+//! Knows how the parts are joined; what each does is its own business.
+
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use kms_core::clock::{Clock, SystemClock};
+use kms_core::id::Place;
+use kms_core::limits::Rate;
+use kms_core::region::{DeclareError, Region, RegionError, RegionOptions, SlotState};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::access_log::{AccessLog, AccessLogLimits};
+use crate::config::{self, Config};
+use crate::gateway::{Admission, Door, Shared};
+use crate::listener::Role;
+use crate::manifest;
+use crate::metrics::Metrics;
+use crate::operations::{self, Finding, Probes};
+use crate::serve::{self, Limits, Ranges, Running, TlsConfigHandle, TlsError};
+use crate::setup::{self, Plan, SetupError};
+use crate::toml_file::Faults;
+
+/// Why a region does not serve, or no longer does.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Region(#[from] RegionError),
+    #[error(transparent)]
+    Declare(#[from] DeclareError),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error("{0}")]
+    Manifest(#[from] Faults),
+    #[error("{certificate}: {cause}")]
+    Tls { certificate: String, cause: TlsError },
+    #[error("{what}: {cause}")]
+    Io { what: String, cause: io::Error },
+}
+
+/// Serves until SIGTERM or SIGINT, then drains. `ready` is called once, when requests are answered.
+pub fn run(mut plan: Plan, ready: impl FnOnce(&Plan)) -> Result<(), RunError> {
+    let system = actix::System::new();
+    system.block_on(async {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let region = Region::open(&options(&plan.config), clock)?;
+        region.start();
+        region.declare(&std::mem::take(&mut plan.manifest)).await?;
+        let service = start(&plan, &region)?;
+        ready(&plan);
+        service.until_told(&plan, &region).await
+    })
+}
+
+/// What runs beside the region.
+struct Serving {
+    running: Running,
+    operations: operations::Operations,
+    tls: TlsConfigHandle,
+    metrics: Arc<Metrics>,
+    signals: Signals,
+}
+
+struct Signals {
+    hang_up: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+fn start(plan: &Plan, region: &Arc<Region>) -> Result<Serving, RunError> {
+    let failed = |what: &str| {
+        let what = what.to_owned();
+        move |cause| RunError::Io { what, cause }
+    };
+    // Before anything listens, so that no signal is missed once somebody can know of us.
+    let signals = Signals {
+        hang_up: signal(SignalKind::hangup()).map_err(failed("signals"))?,
+        terminate: signal(SignalKind::terminate()).map_err(failed("signals"))?,
+        interrupt: signal(SignalKind::interrupt()).map_err(failed("signals"))?,
+    };
+    let metrics = Arc::new(Metrics::default());
+    let (certificate, key) = certificate_files(plan)?;
+    let tls = TlsConfigHandle::new(&certificate, &key).map_err(|cause| tls_error(plan, cause))?;
+    let access_log =
+        AccessLog::open(&plan.folder.path().join("access.log"), AccessLogLimits::default(), metrics.clone())
+            .map_err(failed("the access log"))?;
+    let config = &plan.config;
+    let shared = Shared {
+        region: region.clone(),
+        admission: Arc::new(Admission::new(config.limits.in_flight_quick_max, config.limits.in_flight_slow_max)),
+        metrics: metrics.clone(),
+        access_log: Arc::new(access_log),
+        deadline_read: config.limits.deadline,
+        deadline_write: config.limits.deadline,
+    };
+    gauges(&metrics, region, &shared.admission, &tls);
+    let operations = operations::start(config.listen.operations, probes(region), metrics.clone())
+        .map_err(failed("the operations port"))?;
+    let running = serve::start(
+        plan.listeners.clone(),
+        tls.clone(),
+        limits(config),
+        ranges(region),
+        metrics.clone(),
+        move |worker| Door::open(worker, &shared),
+    )
+    .map_err(failed("the listeners"))?;
+    Ok(Serving { running, operations, tls, metrics, signals })
+}
+
+impl Serving {
+    async fn until_told(mut self, plan: &Plan, region: &Arc<Region>) -> Result<(), RunError> {
+        loop {
+            tokio::select! {
+                _ = self.signals.hang_up.recv() => {
+                    if let Err(error) = self.reload(plan, region).await {
+                        tracing::error!(%error, "what was to be reloaded stays as it was");
+                    }
+                }
+                _ = self.signals.terminate.recv() => break,
+                _ = self.signals.interrupt.recv() => break,
+                cause = self.running.failed() => {
+                    return Err(RunError::Io { what: "the listeners".to_owned(), cause });
+                }
+            }
+        }
+        tracing::info!("draining");
+        let drained = self.running.drain().await;
+        self.operations.handle.stop(true).await;
+        drained.map_err(|cause| RunError::Io { what: "draining".to_owned(), cause })
+    }
+
+    /// Certificates and the manifest are read again; connections stay open.
+    async fn reload(&self, plan: &Plan, region: &Arc<Region>) -> Result<(), RunError> {
+        setup::renew(plan, region.clock().now())?;
+        let (certificate, key) = certificate_files(plan)?;
+        self.tls.reload(&certificate, &key).map_err(|cause| tls_error(plan, cause))?;
+        if let Some(path) = plan.manifest_path() {
+            region.declare(&manifest::load(&path)?).await?;
+            self.metrics.manifests_applied.increment();
+        }
+        tracing::info!("certificates and manifest were read again");
+        Ok(())
+    }
+}
+
+fn options(config: &Config) -> RegionOptions {
+    RegionOptions {
+        place: Place::new(&config.region.partition, &config.region.name),
+        data: config.region.data.clone(),
+        seal_key_file: config.seal.key_file.clone(),
+        hsm_slots: config.hsm.slots,
+        audit_file_bytes_max: config.audit.file_bytes_max,
+        audit_keep_bytes: config.audit.keep_bytes,
+        account_rate: config.limits.account.as_ref().map(rate),
+        key_rate: config.limits.key.as_ref().map(rate),
+        writers: 1,
+    }
+}
+
+fn rate(rate: &config::Rate) -> Rate {
+    Rate { per_second: f64::from(rate.requests_per_second.get()), burst: f64::from(rate.burst.get()) }
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        body_bytes_max: config.limits.body_bytes_max,
+        deadline: config.limits.deadline,
+        connections_max: config.limits.connections_max,
+        ..Limits::default()
+    }
+}
+
+/// An endpoint takes clients from its own ranges or else from its VPC's; the public listener takes all.
+fn ranges(region: &Arc<Region>) -> Ranges {
+    let region = region.clone();
+    Arc::new(move |role: &Role, client: IpAddr| match role {
+        Role::Public => true,
+        Role::Endpoint { id, .. } => region.view().admits(id, client),
+    })
+}
+
+fn probes(region: &Arc<Region>) -> Probes {
+    let finding = {
+        let region = region.clone();
+        move || {
+            let ailment = region.ailment();
+            let slots: Vec<_> = region
+                .hsm_slots()
+                .iter()
+                .map(|slot| {
+                    let state = match slot.state {
+                        SlotState::Healthy => "healthy",
+                        SlotState::Restarting => "restarting",
+                        SlotState::Failed => "failed",
+                    };
+                    serde_json::json!({ "state": state, "incarnation": slot.incarnation, "restarts": slot.restarts })
+                })
+                .collect();
+            let detail = serde_json::json!({
+                "status": if ailment.is_none() { "ok" } else { "out of service" },
+                "reason": ailment,
+                "region": &*region.place().region,
+                "revision": region.revision().0,
+                "hsmSlots": slots,
+            });
+            Finding { is_well: ailment.is_none(), detail }
+        }
+    };
+    let finding: Arc<dyn Fn() -> Finding + Send + Sync> = Arc::new(finding);
+    Probes { health: finding.clone(), ready: finding }
+}
+
+fn gauges(metrics: &Metrics, region: &Arc<Region>, admission: &Arc<Admission>, tls: &TlsConfigHandle) {
+    let (of_slots, of_revision, of_keys) = (region.clone(), region.clone(), region.clone());
+    let (admission, tls) = (admission.clone(), tls.clone());
+    metrics.gauge("kannuki_hsm_slots_healthy", "HSM slots that take work.", move || {
+        let healthy = of_slots.hsm_slots().iter().filter(|slot| slot.state == SlotState::Healthy).count();
+        healthy as f64
+    });
+    metrics.gauge("kannuki_store_revision", "Revision of the view that requests are judged by.", move || {
+        of_revision.revision().0 as f64
+    });
+    metrics.gauge("kannuki_keys", "KMS keys in the region.", move || of_keys.view().key_count() as f64);
+    metrics.gauge("kannuki_requests_in_flight", "Requests that key managers are at work on.", move || {
+        admission.in_flight() as f64
+    });
+    metrics.gauge(
+        "kannuki_certificate_expires_seconds",
+        "When the server's certificate ends, in Unix time.",
+        move || tls.expires_at().epoch_seconds(),
+    );
+}
+
+fn certificate_files(plan: &Plan) -> Result<(Vec<u8>, Vec<u8>), RunError> {
+    let read = |path: &Path| fs::read(path).map_err(|cause| RunError::Io { what: path.display().to_string(), cause });
+    Ok((read(&plan.tls.certificate)?, read(&plan.tls.key)?))
+}
+
+fn tls_error(plan: &Plan, cause: TlsError) -> RunError {
+    RunError::Tls { certificate: plan.tls.certificate.display().to_string(), cause }
+}

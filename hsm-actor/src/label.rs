@@ -1,0 +1,171 @@
+//! What a key material is bound to, and a material as the store has it.
+//! The label is authenticated with the wrapped material: an edited or swapped row does not open.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::HsmError,
+    frame::Frame,
+    token::{Material, MaterialId, Wrapped},
+};
+
+/// The longest text of a label, in bytes.
+const TEXT_BYTES_MAX: usize = 256;
+
+/// What a material belongs to and may be used for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    pub partition: String,
+    /// The account's twelve digits.
+    pub account: String,
+    /// The key's id, not its ARN.
+    pub key: String,
+    pub spec: Spec,
+    pub usage: Usage,
+    pub origin: Origin,
+    pub multi_region: bool,
+}
+
+/// A material as the store has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    pub label: Label,
+    pub id: MaterialId,
+    pub wrapped: Wrapped<Material>,
+}
+
+/// The byte is none of this build's codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {kind} code {code}")]
+pub struct UnknownCode {
+    kind: &'static str,
+    code: u8,
+}
+
+/// An enum whose variants are stored and authenticated as one byte each, for ever.
+macro_rules! coded {
+    ($(#[$doc:meta])* $name:ident, $kind:literal { $($variant:ident = $code:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(into = "u8", try_from = "u8")]
+        pub enum $name {
+            $($variant),+
+        }
+
+        impl $name {
+            /// The stable code of the variant.
+            pub fn code(self) -> u8 {
+                match self {
+                    $(Self::$variant => $code),+
+                }
+            }
+        }
+
+        impl From<$name> for u8 {
+            fn from(value: $name) -> u8 {
+                value.code()
+            }
+        }
+
+        impl TryFrom<u8> for $name {
+            type Error = UnknownCode;
+
+            fn try_from(code: u8) -> Result<Self, UnknownCode> {
+                match code {
+                    $($code => Ok(Self::$variant),)+
+                    _ => Err(UnknownCode { kind: $kind, code }),
+                }
+            }
+        }
+    };
+}
+
+coded! {
+    /// The algorithm family and size of a key.
+    Spec, "key spec" { SymmetricDefault = 1 }
+}
+coded! {
+    /// What a key may be used for.
+    Usage, "key usage" { EncryptDecrypt = 1 }
+}
+coded! {
+    /// Where a key's material comes from.
+    Origin, "origin" { AwsKms = 1, External = 2 }
+}
+
+impl Label {
+    /// The associated data of this label's material `id` under the domain key `domain`.
+    pub(crate) fn bound(&self, id: MaterialId, domain: u32) -> Result<Frame, HsmError> {
+        let texts = [&self.partition, &self.account, &self.key];
+        if texts.iter().any(|text| text.len() > TEXT_BYTES_MAX) {
+            return Err(HsmError::TooLarge);
+        }
+        let frame = texts.iter().fold(Frame::new("kannuki/material/v1"), |frame, text| frame.field(text.as_bytes()));
+        Ok(frame.fixed(id.0).fixed(domain.to_be_bytes()).fixed([
+            self.spec.code(),
+            self.usage.code(),
+            self.origin.code(),
+            u8::from(self.multi_region),
+        ]))
+    }
+
+    /// Refuses material that is not for encryption and decryption with a symmetric key.
+    pub(crate) fn permits_symmetric_encryption(&self) -> Result<(), HsmError> {
+        match (self.spec, self.usage) {
+            (Spec::SymmetricDefault, Usage::EncryptDecrypt) => Ok(()),
+        }
+    }
+
+    /// Refuses to make material whose origin is outside: it is imported, never generated.
+    pub(crate) fn permits_generation(&self) -> Result<(), HsmError> {
+        match self.origin {
+            Origin::AwsKms => Ok(()),
+            Origin::External => Err(HsmError::Refused),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn codes_read_back_and_others_are_refused() {
+        for origin in [Origin::AwsKms, Origin::External] {
+            assert_eq!(Origin::try_from(origin.code()), Ok(origin));
+        }
+        assert_eq!((Spec::SymmetricDefault.code(), Usage::EncryptDecrypt.code()), (1, 1));
+        assert_eq!((Origin::AwsKms.code(), Origin::External.code()), (1, 2));
+        for code in [0, 3, 255] {
+            assert_eq!(Origin::try_from(code).unwrap_err().to_string(), format!("unknown origin code {code}"));
+        }
+        assert_eq!(serde_json::to_string(&Origin::External).unwrap(), "2");
+        assert!(serde_json::from_str::<Spec>("9").is_err());
+    }
+
+    #[test]
+    fn every_member_is_bound() {
+        let label = crate::testing::label("key");
+        let bound = |label: &Label, id, domain| label.bound(MaterialId([id; 32]), domain).unwrap().into_bytes();
+        let reference = bound(&label, 1, 1);
+        let variants = [
+            Label { partition: "aws-cn".into(), ..label.clone() },
+            Label { account: "444455556666".into(), ..label.clone() },
+            Label { key: "other".into(), ..label.clone() },
+            Label { origin: Origin::External, ..label.clone() },
+            Label { multi_region: true, ..label.clone() },
+        ];
+        for variant in &variants {
+            assert_ne!(reference, bound(variant, 1, 1), "{variant:?}");
+        }
+        assert_ne!(reference, bound(&label, 2, 1));
+        assert_ne!(reference, bound(&label, 1, 2));
+    }
+
+    #[test]
+    fn a_text_is_bounded() {
+        let label = Label { key: "k".repeat(257), ..crate::testing::label("key") };
+        assert_eq!(label.bound(MaterialId([0; 32]), 1).err(), Some(HsmError::TooLarge));
+    }
+}
