@@ -1,3 +1,5 @@
+//! What AWS's own signer signs is believed, and nothing else is.
+
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::time::{Duration, UNIX_EPOCH};

@@ -1,3 +1,5 @@
+//! The shell from outside: a live server, and a client that speaks bytes over TLS.
+
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod drain;
