@@ -123,11 +123,16 @@ impl<Op: Operation> Authorized<Op> {
         Ok(self.uses(&material.held))
     }
 
-    /// The material of this key that made a ciphertext.
+    /// The material of this key that made a ciphertext. A ciphertext of another key of the caller's account is told
+    /// from garbage; one of another account's key is not, so that nothing shows whether that key exists.
     pub fn material_of(&self, key: &KeyTarget, blob: &[u8]) -> Result<Arc<Held>, KmsError> {
         let header = Header::parse(blob).map_err(|_| KmsError::InvalidCiphertext)?;
-        let material = key.entry.material(&header.material).ok_or(KmsError::IncorrectKey)?;
-        Ok(self.uses(&material.held))
+        if let Some(material) = key.entry.material(&header.material) {
+            return Ok(self.uses(&material.held));
+        }
+        let other = self.view.key_of_material(&header.material);
+        let own = other.is_some_and(|other| other.record.account == self.account());
+        Err(if own { KmsError::IncorrectKey } else { KmsError::InvalidCiphertext })
     }
 
     fn uses(&self, held: &Arc<Held>) -> Arc<Held> {

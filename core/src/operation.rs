@@ -38,6 +38,8 @@ pub enum On {
     Nothing,
     /// The key that KeyId names.
     Key,
+    /// As `Key`, where naming an alias is an error of its own.
+    KeyToGrant,
     /// As `Key`, and an alias will do.
     KeyOrAlias,
     /// The key that encrypted CiphertextBlob; KeyId, if given, must name it.
@@ -145,7 +147,7 @@ operations! {
     CreateAlias          (CreateAliasRequest => Empty)
         [CreateAlias on Alias OwnAccount, CreateAlias on NewTarget OwnAccount]                                         NotDeleting Write   alias::create;
     UpdateAlias          (UpdateAliasRequest => Empty)
-        [UpdateAlias on Alias OwnAccount, UpdateAlias on AliasTarget OwnAccount, UpdateAlias on NewTarget OwnAccount]  Any         Write   alias::update;
+        [UpdateAlias on Alias OwnAccount, UpdateAlias on AliasTarget OwnAccount, UpdateAlias on NewTarget OwnAccount]  NotDeleting Write   alias::update;
     DeleteAlias          (DeleteAliasRequest => Empty)
         [DeleteAlias on Alias OwnAccount, DeleteAlias on AliasTarget OwnAccount]                                       Any         Write   alias::delete;
     ListAliases          (ListAliasesRequest => ListAliasesResponse)            [ListAliases on Nothing OwnAccount]    Any         Read    listing::aliases;
@@ -158,7 +160,7 @@ operations! {
     GetKeyPolicy         (GetKeyPolicyRequest => GetKeyPolicyResponse)          [GetKeyPolicy on Key OwnAccount]       Any         Read    policy::read;
     ListKeyPolicies      (ListKeyPoliciesRequest => ListKeyPoliciesResponse)    [ListKeyPolicies on Key OwnAccount]    Any         Read    policy::list;
 
-    CreateGrant          (CreateGrantRequest => CreateGrantResponse)            [CreateGrant on Key AnyAccount]        Usable      Write   grant::create;
+    CreateGrant          (CreateGrantRequest => CreateGrantResponse)            [CreateGrant on KeyToGrant AnyAccount] Usable      Write   grant::create;
     ListGrants           (ListGrantsRequest => ListGrantsResponse)              [ListGrants on Key AnyAccount]         Any         Read    grant::list;
     ListRetirableGrants  (ListRetirableGrantsRequest => ListGrantsResponse) [ListRetirableGrants on Nothing OwnAccount] Any Read   grant::list_retirable;
     RetireGrant          (RetireGrantRequest => Empty)                          [RetireGrant on GrantKey AnyAccount]   Any         Write   grant::retire;

@@ -185,7 +185,7 @@ impl Worker {
         };
         match self.prepared(spec, asked, entry, arrived) {
             Ok(prepared) => self.run(prepared, arrived).await,
-            Err(turned) => self.turned(turned),
+            Err(turned) => self.turned(*turned),
         }
     }
 
@@ -211,13 +211,13 @@ impl Worker {
     async fn run(&self, prepared: Prepared, arrived: &Arrived) -> (Answer, &'static str) {
         let effect = prepared.effect;
         let Some(_permit) = self.shared.admission.admit(effect) else {
-            return self.turned(Box::new(prepared.turn(KmsError::Overloaded)));
+            return self.turned(prepared.turn(KmsError::Overloaded));
         };
         let to = match effect {
             Effect::Read => Some(self.local.clone()),
             Effect::Write => self.shared.region.owner(prepared.owner),
         };
-        let Some(to) = to else { return self.turned(Box::new(prepared.turn(KmsError::Overloaded))) };
+        let Some(to) = to else { return self.turned(prepared.turn(KmsError::Overloaded)) };
         self.shared.metrics.key_manager_requests.increment();
         // A key manager that is late has its deadline too: this one is only for one that does not answer at all.
         let patience = self.deadline(arrived, effect) + Duration::from_secs(1);
@@ -249,8 +249,8 @@ impl Worker {
         }
     }
 
-    fn turned(&self, turned: Box<Turned>) -> (Answer, &'static str) {
-        let Turned { error, entry, by_endpoint } = *turned;
+    fn turned(&self, turned: Turned) -> (Answer, &'static str) {
+        let Turned { error, entry, by_endpoint } = turned;
         if by_endpoint {
             self.shared.metrics.endpoint_refusals.increment();
         }

@@ -96,9 +96,7 @@ fn start(plan: &Plan, region: &Arc<Region>) -> Result<Serving, RunError> {
         deadline_read: config.limits.deadline,
         deadline_write: config.limits.deadline,
     };
-    gauges(&metrics, region, &shared.admission, &tls);
-    let operations = operations::start(config.listen.operations, probes(region), metrics.clone())
-        .map_err(failed("the operations port"))?;
+    gauges(&metrics, region, &shared.admission);
     let running = serve::start(
         plan.listeners.clone(),
         tls.clone(),
@@ -108,6 +106,8 @@ fn start(plan: &Plan, region: &Arc<Region>) -> Result<Serving, RunError> {
         move |worker| Door::open(worker, &shared),
     )
     .map_err(failed("the listeners"))?;
+    let operations = operations::start(config.listen.operations, probes(region), metrics.clone())
+        .map_err(failed("the operations port"))?;
     Ok(Serving { running, operations, tls, metrics, signals })
 }
 
@@ -214,9 +214,9 @@ fn probes(region: &Arc<Region>) -> Probes {
     Probes { health: finding.clone(), ready: finding }
 }
 
-fn gauges(metrics: &Metrics, region: &Arc<Region>, admission: &Arc<Admission>, tls: &TlsConfigHandle) {
+fn gauges(metrics: &Metrics, region: &Arc<Region>, admission: &Arc<Admission>) {
     let (of_slots, of_revision, of_keys) = (region.clone(), region.clone(), region.clone());
-    let (admission, tls) = (admission.clone(), tls.clone());
+    let admission = admission.clone();
     metrics.gauge("kannuki_hsm_slots_healthy", "HSM slots that take work.", move || {
         let healthy = of_slots.hsm_slots().iter().filter(|slot| slot.state == SlotState::Healthy).count();
         healthy as f64
@@ -228,11 +228,6 @@ fn gauges(metrics: &Metrics, region: &Arc<Region>, admission: &Arc<Admission>, t
     metrics.gauge("kannuki_requests_in_flight", "Requests that key managers are at work on.", move || {
         admission.in_flight() as f64
     });
-    metrics.gauge(
-        "kannuki_certificate_expires_seconds",
-        "When the server's certificate ends, in Unix time.",
-        move || tls.expires_at().epoch_seconds(),
-    );
 }
 
 fn certificate_files(plan: &Plan) -> Result<(Vec<u8>, Vec<u8>), RunError> {

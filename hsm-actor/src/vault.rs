@@ -47,10 +47,6 @@ impl Vault {
         })
     }
 
-    pub(crate) fn ring(&self) -> &KeyRing {
-        &self.ring
-    }
-
     /// Wraps `material` under the active domain key and proves that it opens.
     pub(crate) fn wrap_material(&self, label: Label, material: &SecretKey<Material>) -> Result<Held, HsmError> {
         let (domain, key) = self.ring.active().ok_or(HsmError::Fault)?;
@@ -131,7 +127,6 @@ impl Vault {
         tag
     }
 
-    #[cfg(test)]
     pub(crate) fn ring(&self) -> &KeyRing {
         &self.ring
     }

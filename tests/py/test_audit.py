@@ -119,7 +119,7 @@ def test_a_refusal_names_what_decided(by_request, story):
         (record,) = by_request[said.request_id]
         if said.code == "AccessDeniedException":
             layers[record["userIdentity"]["userName"]].append(record["kannuki"]["decision"]["layer"].lower())
-    assert all("endpoint" in layer for layer in layers["administrator"]), layers
+    assert all(layer == "vpce" for layer in layers["administrator"]), layers
     assert layers["nobody"] and not any("endpoint" in layer for layer in layers["nobody"]), layers
 
 

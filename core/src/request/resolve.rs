@@ -104,6 +104,7 @@ impl Resolver<'_> {
         match on {
             On::Nothing => Ok(Target::Anything),
             On::Key => self.key(self.text("KeyId").unwrap_or_default(), false),
+            On::KeyToGrant => self.key_to_grant(),
             On::KeyOrAlias => self.key(self.text("KeyId").unwrap_or_default(), true),
             On::Ciphertext => self.ciphertext("KeyId"),
             On::Source => self.ciphertext("SourceKeyId"),
@@ -128,6 +129,14 @@ impl Resolver<'_> {
             Some(entry) => Ok(Target::Key(self.found(entry, &reference))),
             None => self.absent(name, reference),
         }
+    }
+
+    fn key_to_grant(&self) -> Result<Target, KmsError> {
+        let name = self.text("KeyId").unwrap_or_default();
+        if KeyRef::parse(name, &self.view.place)?.is_alias() {
+            return Err(KmsError::InvalidArn("Key Aliases are not supported for this operation.".to_owned()));
+        }
+        self.key(name, false)
     }
 
     fn found(&self, entry: &Arc<KeyEntry>, reference: &KeyRef) -> KeyTarget {

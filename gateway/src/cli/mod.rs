@@ -1,6 +1,7 @@
 //! The command line: what can be asked of the binary, and how its answers become exit codes.
 //! Knows words and exit codes; what a command does, its own file knows.
 
+mod audit;
 mod check_config;
 mod serve;
 
@@ -10,6 +11,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use kms_gateway::config::{Log, LogFormat};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// A key management service that speaks the AWS KMS API.
 #[derive(Parser)]
@@ -27,6 +32,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Say what is wrong with a configuration file, and with the manifest that it names
     CheckConfig(check_config::Arguments),
+    /// Look after the audit log
+    Audit(audit::Arguments),
 }
 
 /// Does what the process's arguments ask for. Wrong arguments end the process with code 2.
@@ -34,6 +41,7 @@ pub(crate) fn run() -> ExitCode {
     let arguments = CommandLine::parse();
     match arguments.command {
         Some(Command::CheckConfig(arguments)) => check_config::run(&arguments),
+        Some(Command::Audit(arguments)) => audit::run(&arguments),
         Some(Command::Serve(arguments)) => serve(arguments),
         None => serve(arguments.serve),
     }
@@ -56,12 +64,19 @@ fn fail(why: &dyn Display, code: u8) -> ExitCode {
 }
 
 fn start_log(log: &Log) {
-    let builder = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(log.level).with_target(true);
-    // Fails only where a subscriber is set already, which then stays.
-    let _ = match log.format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    // actix says at length what is none of an operator's business, and one line for every malformed request, with which
+    // anybody could fill the log; those are counted instead.
+    let quiet = Targets::new()
+        .with_default(log.level)
+        .with_target("actix_http", LevelFilter::OFF)
+        .with_target("actix_server", log.level.min(LevelFilter::WARN));
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(true);
+    let lines = match log.format {
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
+    // Fails only where a subscriber is set already, which then stays.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(quiet)).try_init();
 }
 
 #[cfg(test)]
@@ -77,7 +92,7 @@ mod tests {
             let served = match arguments.command {
                 Some(Command::Serve(served)) => served,
                 None => arguments.serve,
-                Some(Command::CheckConfig(_)) => panic!("not asked for"),
+                Some(_) => panic!("not asked for"),
             };
             assert_eq!(served.port, Some("9000".parse().unwrap()));
         }
