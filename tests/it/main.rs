@@ -1,4 +1,5 @@
 //! One integration binary; each module is one suite.
 
 mod model;
+mod readme;
 mod tidy;
