@@ -1,5 +1,6 @@
 //! What the README says of settings and operations, held against the code. (The `py` suite runs its tour.)
 //! Knows how the README marks its parts; knows nothing of what a setting or an operation does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -54,6 +55,7 @@ fn the_operations_are_those_of_the_table() {
     let table = operation::TABLE.iter().map(|spec| spec.name).collect();
     let rows = between(README, "\n## Operations\n", "\n\nGrant tokens");
     assert_eq!(names(name, rows), table);
-    let lacking = between(between(README, "\n## What is not there yet\n", "\n## "), "`UnsupportedOperationException`", "\n- ");
+    let lacking =
+        between(between(README, "\n## What is not there yet\n", "\n## "), "`UnsupportedOperationException`", "\n- ");
     assert_eq!(names(name, lacking), UNSUPPORTED.split_whitespace().collect());
 }
