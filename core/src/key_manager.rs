@@ -24,6 +24,10 @@ use crate::view::RegionView;
 /// How often a write is judged anew because what it was judged on had changed.
 const CONFLICTS_MAX: usize = 32;
 
+/// As good as no bound. A mailbox counts its messages and its senders in one number, so that a greater capacity would
+/// leave no room for a clone of the actor's address.
+pub const MAILBOX_MAX: usize = usize::MAX >> 2;
+
 /// An actor that runs requests. It owns no state: decisions are made on the region's view, changes by the store.
 #[derive(Debug)]
 pub struct KeyManager {
@@ -41,7 +45,7 @@ impl Actor for KeyManager {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         // Admission bounds what is in flight, in front of the mailbox; the mailbox must not refuse what was admitted.
-        ctx.set_mailbox_capacity(usize::MAX >> 1);
+        ctx.set_mailbox_capacity(MAILBOX_MAX);
     }
 }
 
