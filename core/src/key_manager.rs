@@ -109,7 +109,7 @@ async fn execute<Op: Operation>(region: Arc<Region>, mut request: Execute<Op>) -
 
 /// Judges a request on one view, runs it, and, if the region has moved on meanwhile, judges it again before it answers.
 async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>) -> Result<Reply, KmsError> {
-    let newest = region.view();
+    let newest = region.coherent_view()?;
     if newest.revision != request.view.revision {
         request.targets = resolve_targets(Op::SPEC, &newest, &request.asked, &*request.input)?;
         request.view = newest;
@@ -140,14 +140,21 @@ async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>)
 }
 
 /// A change that was answered while this request was under way holds for it too: nothing that was revoked before the
-/// answer leaves is answered on the old state.
-fn still_allowed<Op: Operation>(region: &Arc<Region>, request: &Execute<Op>) -> Result<(), KmsError> {
-    let newest = region.view();
+/// answer leaves is answered on the old state. A name that has come to mean another key makes it a conflict: what was
+/// done was done with the key that is no longer asked about.
+fn still_allowed<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>) -> Result<(), KmsError> {
+    let newest = region.coherent_view()?;
     if newest.revision == request.view.revision {
         return Ok(());
     }
     let targets = resolve_targets(Op::SPEC, &newest, &request.asked, &*request.input)?;
-    judge::all(Op::SPEC, &newest, &request.asked, &*request.input, &targets).map(drop).map_err(|refusal| refusal.error)
+    if !targets.keys().eq(request.targets.keys()) {
+        return Err(KmsError::Conflict);
+    }
+    judge::all(Op::SPEC, &newest, &request.asked, &*request.input, &targets).map(drop).map_err(|refusal| {
+        request.entry.decided(&refusal.trace);
+        refusal.error
+    })
 }
 
 /// Checks the proofs of the grant tokens that came with a request. A token is good or the request fails; what it names
