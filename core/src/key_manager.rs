@@ -132,6 +132,9 @@ async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>)
     if Op::SPEC.effect == Effect::Read {
         still_allowed(region, request)?;
     }
+    if Op::SPEC.is_cryptographic() {
+        request.targets.iter().for_each(|target| target.used_at(region.clock().now()));
+    }
     let elements = match Op::SPEC.effect {
         Effect::Read => Value::Null,
         Effect::Write => output.audit_elements(),
