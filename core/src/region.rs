@@ -349,3 +349,6 @@ impl RowSealer for HsmSealer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
