@@ -185,3 +185,6 @@ pub type Planned<O> = Result<LocalBoxFuture<'static, Result<O, KmsError>>, KmsEr
 pub(crate) fn run<O>(rest: impl Future<Output = Result<O, KmsError>> + 'static) -> Planned<O> {
     Ok(Box::pin(rest))
 }
+
+#[cfg(test)]
+mod tests;

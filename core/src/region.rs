@@ -361,3 +361,6 @@ impl RowSealer for HsmSealer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,7 +78,7 @@ const GRANTS_PER_BATCH: usize = 2000;
 /// One batch on the way to a key's removal, and whether it is the whole of it, as it nearly always is.
 /// INVARIANT: material goes in the same batch as its key; no row outlives the key that it belongs to, and none goes that
 /// has come to belong to another key.
-fn destruction(view: &RegionView, key: &KeyEntry) -> (Batch, bool) {
+pub(super) fn destruction(view: &RegionView, key: &KeyEntry) -> (Batch, bool) {
     let id = key.record.id;
     let mut batch = Batch::default();
     for grant in key.grants_after("").take(GRANTS_PER_BATCH) {

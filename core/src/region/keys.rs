@@ -93,6 +93,12 @@ impl Keys {
             .map_err(|cause| KeysError::File { path: self.path.clone(), cause })
     }
 
+    /// The domain keys that are kept and no longer active.
+    #[cfg(test)]
+    pub(super) fn superseded(&self) -> Vec<u32> {
+        self.sealed.superseded_before(u64::MAX)
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

@@ -195,3 +195,6 @@ impl RegionView {
         self.vpcs.get(id)
     }
 }
+
+#[cfg(test)]
+mod tests;
