@@ -61,7 +61,11 @@ impl RequestFacts<'_> {
             "kms:calleraccount" => {
                 (!matches!(self.target, Target::Alias(_))).then(|| Value::one(self.asked.caller.account.as_str()))
             }
-            "kms:encryptioncontextkeys" => Some(Value::many(self.encryption_context()?.keys().map(String::as_str))),
+            "kms:encryptioncontextkeys" => {
+                // No pairs and no context are the same thing, to the HSM as well.
+                let pairs = self.encryption_context().filter(|pairs| !pairs.is_empty())?;
+                Some(Value::many(pairs.keys().map(String::as_str)))
+            }
             "kms:encryptionalgorithm" => self.encryption_algorithm(),
             "kms:grantconstrainttype" => self.constraint_type(),
             "kms:grantconstraintsourcearn" => {

@@ -24,6 +24,10 @@ use crate::view::RegionView;
 /// How often a write is judged anew because what it was judged on had changed.
 const CONFLICTS_MAX: usize = 32;
 
+/// As good as no bound. A mailbox counts its messages and its senders in one number, so that a greater capacity would
+/// leave no room for a clone of the actor's address.
+pub const MAILBOX_MAX: usize = usize::MAX >> 2;
+
 /// An actor that runs requests. It owns no state: decisions are made on the region's view, changes by the store.
 #[derive(Debug)]
 pub struct KeyManager {
@@ -41,7 +45,7 @@ impl Actor for KeyManager {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         // Admission bounds what is in flight, in front of the mailbox; the mailbox must not refuse what was admitted.
-        ctx.set_mailbox_capacity(usize::MAX >> 1);
+        ctx.set_mailbox_capacity(MAILBOX_MAX);
     }
 }
 
@@ -105,7 +109,7 @@ async fn execute<Op: Operation>(region: Arc<Region>, mut request: Execute<Op>) -
 
 /// Judges a request on one view, runs it, and, if the region has moved on meanwhile, judges it again before it answers.
 async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>) -> Result<Reply, KmsError> {
-    let newest = region.view();
+    let newest = region.coherent_view()?;
     if newest.revision != request.view.revision {
         request.targets = resolve_targets(Op::SPEC, &newest, &request.asked, &*request.input)?;
         request.view = newest;
@@ -136,14 +140,21 @@ async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>)
 }
 
 /// A change that was answered while this request was under way holds for it too: nothing that was revoked before the
-/// answer leaves is answered on the old state.
-fn still_allowed<Op: Operation>(region: &Arc<Region>, request: &Execute<Op>) -> Result<(), KmsError> {
-    let newest = region.view();
+/// answer leaves is answered on the old state. A name that has come to mean another key makes it a conflict: what was
+/// done was done with the key that is no longer asked about.
+fn still_allowed<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>) -> Result<(), KmsError> {
+    let newest = region.coherent_view()?;
     if newest.revision == request.view.revision {
         return Ok(());
     }
     let targets = resolve_targets(Op::SPEC, &newest, &request.asked, &*request.input)?;
-    judge::all(Op::SPEC, &newest, &request.asked, &*request.input, &targets).map(drop).map_err(|refusal| refusal.error)
+    if !targets.keys().eq(request.targets.keys()) {
+        return Err(KmsError::Conflict);
+    }
+    judge::all(Op::SPEC, &newest, &request.asked, &*request.input, &targets).map(drop).map_err(|refusal| {
+        request.entry.decided(&refusal.trace);
+        refusal.error
+    })
 }
 
 /// Checks the proofs of the grant tokens that came with a request. A token is good or the request fails; what it names

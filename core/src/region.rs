@@ -33,6 +33,7 @@ pub use self::keys::KeysError;
 
 const STORE_FILE: &str = "store.redb";
 const AUDIT_FOLDER: &str = "audit";
+const VIEW_BROKEN: &str = "a committed change could not be applied to the view";
 /// How long the store may wait for tags from the HSM.
 const TAGS_WAIT: Duration = Duration::from_secs(30);
 
@@ -114,13 +115,14 @@ impl Region {
     /// Opens the region in `options.data`, making its keys and store on the first start. Every row is checked.
     pub fn open(options: &RegionOptions, clock: Arc<dyn Clock>) -> Result<Arc<Self>, RegionError> {
         let store_path = options.data.join(STORE_FILE);
-        let (keys, ring) = keys::Keys::open(options, clock.now())?;
+        let (mut keys, ring) = keys::Keys::open(options, clock.now())?;
         if !keys.is_new() && !store_path.exists() {
             return Err(RegionError::StoreMissing { store: store_path, keys: keys.path().to_owned() });
         }
         let hsm = HsmPool::start(pool_config(options), ring)?;
         let health = Arc::new(Health::default());
         let (store, view) = open_store(&store_path, options, &hsm, &health)?;
+        keys.finish()?;
         let audit_path = options.data.join(AUDIT_FOLDER);
         let config = AuditConfig {
             file_bytes_max: options.audit_file_bytes_max,
@@ -159,6 +161,17 @@ impl Region {
     /// The newest view. A request loads it once.
     pub fn view(&self) -> Arc<RegionView> {
         self.view.load_full()
+    }
+
+    /// The newest view, for a request to be judged by.
+    ///
+    /// # Errors
+    /// When a committed change could not be applied: the view may then allow what was revoked, so nothing is judged.
+    pub(crate) fn coherent_view(&self) -> Result<Arc<RegionView>, KmsError> {
+        if self.health.view_broken.load(Ordering::Acquire) {
+            return Err(KmsError::internal(VIEW_BROKEN));
+        }
+        Ok(self.view())
     }
 
     pub fn place(&self) -> &Place {
@@ -237,7 +250,7 @@ impl Region {
     /// Why the region should not serve now; `None` when it should.
     pub fn ailment(&self) -> Option<&'static str> {
         if self.health.view_broken.load(Ordering::Acquire) {
-            return Some("a committed change could not be applied to the view");
+            return Some(VIEW_BROKEN);
         }
         if !self.audit.healthy() {
             return Some("the audit log cannot be written");
@@ -304,6 +317,9 @@ struct ViewFollower {
 
 impl Follower for ViewFollower {
     fn apply(&mut self, event: &Event) {
+        if self.health.view_broken.load(Ordering::Acquire) {
+            return;
+        }
         match self.builder.apply(event) {
             Ok(view) => self.view.store(view),
             Err(error) => {

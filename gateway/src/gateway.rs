@@ -15,7 +15,7 @@ use futures_util::future::LocalBoxFuture;
 use kms_core::audit::AuditError;
 use kms_core::entry::{Counted, Desk, Entry};
 use kms_core::error::KmsError;
-use kms_core::key_manager::{Answered, KeyManager, Reply};
+use kms_core::key_manager::{Answered, KeyManager, MAILBOX_MAX, Reply};
 use kms_core::operation::{self, Effect, Spec};
 use kms_core::region::Region;
 use kms_core::request::{Asked, Meta, Prepared, Source, Turned};
@@ -103,7 +103,7 @@ impl Actor for Gateway {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         // What is in flight is bounded by `admission`; the mailbox on the way there must not lose what came in.
-        ctx.set_mailbox_capacity(usize::MAX >> 1);
+        ctx.set_mailbox_capacity(MAILBOX_MAX);
         ctx.run_interval(Duration::from_secs(1), |gateway, _| {
             let now = gateway.shared.region.clock().now();
             if let Err(error) = gateway.throttled.borrow_mut().flush(now) {
@@ -175,13 +175,12 @@ impl Worker {
             Ok(asked) => asked,
             Err(failure) => return self.unauthenticated(&failure, Protocol::Json, name, arrived),
         };
-        if !operation::is_known(name) {
-            return (wire::unknown_operation(), "UnknownOperationException");
-        }
         let view = self.shared.region.view();
         let entry = Entry::open(self.desk.clone(), &view, &asked, "kms", name);
         let Some(spec) = spec else {
-            return self.refused(entry, &operation::unsupported(name));
+            let is_known = operation::is_known(name);
+            let error = if is_known { operation::unsupported(name) } else { KmsError::UnknownOperation };
+            return self.refused(entry, &error);
         };
         match self.prepared(spec, asked, entry, arrived) {
             Ok(prepared) => self.run(prepared, arrived).await,
@@ -284,14 +283,20 @@ impl Worker {
             Err(failure) => return self.unauthenticated(&failure, Protocol::Query, action, arrived),
         };
         let request_id = &arrived.request_id;
-        if action != "GetCallerIdentity" {
+        let is_known = action == "GetCallerIdentity";
+        let view = self.shared.region.view();
+        // What is no action's name is the caller's free text, and does not belong into the record's own members.
+        let event_name = if is_known { action } else { "Unknown" };
+        let entry = Entry::open(self.desk.clone(), &view, &asked, "sts", event_name);
+        let recorded =
+            if is_known { entry.close(Ok(serde_json::Value::Null)) } else { entry.refuse("InvalidAction", "") };
+        if let Err(cause) = recorded {
+            tracing::error!(%cause, "a call of STS could not be recorded");
+            return (sts::error(500, "InternalFailure", "", request_id), "InternalFailure");
+        }
+        if !is_known {
             let version = form.value("Version").unwrap_or_default();
             return (sts::invalid_action(action, version, request_id), "InvalidAction");
-        }
-        let view = self.shared.region.view();
-        let entry = Entry::open(self.desk.clone(), &view, &asked, "sts", action);
-        if entry.close(Ok(serde_json::Value::Null)).is_err() {
-            return (sts::error(500, "InternalFailure", "", request_id), "InternalFailure");
         }
         let identity = sts::CallerIdentity {
             user_id: asked.caller.principal.unique_id().unwrap_or_default(),
