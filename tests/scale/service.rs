@@ -97,13 +97,14 @@ impl Drop for Service {
     }
 }
 
-/// A port that is free together with the one after it, which serves operations.
+/// A port that is free together with the one after it, which serves operations. Below those that the kernel gives to
+/// connections, which could take it away again; where the search begins is another place for each process.
 fn free_port() -> Outcome<u16> {
-    for _ in 0..100 {
-        let port = TcpListener::bind((ADDRESS, 0))?.local_addr()?.port();
-        let Some(next) = port.checked_add(1) else { continue };
-        let both = TcpListener::bind(("127.0.0.1", port)).and_then(|_| TcpListener::bind(("127.0.0.1", next)));
-        if both.is_ok() {
+    let first = u16::try_from(std::process::id() % 6000)?;
+    for step in 0..6000 {
+        let port = 20_000 + (first + step) % 6000 * 2;
+        let bound = TcpListener::bind((ADDRESS, port)).and_then(|_| TcpListener::bind(("127.0.0.1", port)));
+        if bound.and_then(|_| TcpListener::bind(("127.0.0.1", port + 1))).is_ok() {
             return Ok(port);
         }
     }
