@@ -21,6 +21,7 @@ pub mod region;
 pub mod registry;
 pub mod request;
 pub mod store;
+mod turn;
 pub mod view;
 
 pub use error::KmsError;
