@@ -157,13 +157,17 @@ async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>)
 
 /// A change that was answered while this request was under way holds for it too: nothing that was revoked before the
 /// answer leaves is answered on the old state.
-fn still_allowed<Op: Operation>(region: &Arc<Region>, request: &Execute<Op>) -> Result<(), KmsError> {
+fn still_allowed<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>) -> Result<(), KmsError> {
     let newest = region.view();
     if newest.revision == request.view.revision {
         return Ok(());
     }
     let targets = resolve_targets(Op::SPEC, &newest, &request.asked, &*request.input)?;
-    judge::all(Op::SPEC, &newest, &request.asked, &*request.input, &targets).map(drop).map_err(|refusal| refusal.error)
+    let judged = judge::all(Op::SPEC, &newest, &request.asked, &*request.input, &targets);
+    judged.map(drop).map_err(|refusal| {
+        request.entry.decided(&refusal.trace);
+        refusal.error
+    })
 }
 
 /// Checks the proofs of the grant tokens that came with a request. A token is good or the request fails; what it names
