@@ -41,7 +41,8 @@ impl Actor for KeyManager {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         // Admission bounds what is in flight, in front of the mailbox; the mailbox must not refuse what was admitted.
-        ctx.set_mailbox_capacity(usize::MAX >> 1);
+        // At actix's own maximum it would have room for no sender: `Addr::clone` asserts that in debug builds.
+        ctx.set_mailbox_capacity(usize::MAX >> 2);
     }
 }
 
@@ -105,6 +106,10 @@ async fn execute<Op: Operation>(region: Arc<Region>, mut request: Execute<Op>) -
 
 /// Judges a request on one view, runs it, and, if the region has moved on meanwhile, judges it again before it answers.
 async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>) -> Result<Reply, KmsError> {
+    // Work that waited too long is dropped before it does anything: its caller has gone.
+    if region.is_over(request.asked.meta.deadline) {
+        return Err(KmsError::TimedOut);
+    }
     let newest = region.coherent_view()?;
     if newest.revision != request.view.revision {
         request.targets = resolve_targets(Op::SPEC, &newest, &request.asked, &*request.input)?;

@@ -103,7 +103,7 @@ impl Actor for Gateway {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         // What is in flight is bounded by `admission`; the mailbox on the way there must not lose what came in.
-        ctx.set_mailbox_capacity(usize::MAX >> 1);
+        ctx.set_mailbox_capacity(usize::MAX >> 2);
         ctx.run_interval(Duration::from_secs(1), |gateway, _| {
             let now = gateway.shared.region.clock().now();
             if let Err(error) = gateway.throttled.borrow_mut().flush(now) {
