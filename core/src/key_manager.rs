@@ -125,6 +125,10 @@ async fn answer<Op: Operation>(
 
 /// Judges a request on one view, runs it, and, if the region has moved on meanwhile, judges it again before it answers.
 async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>) -> Result<Reply, KmsError> {
+    // Work that waited too long is dropped before it does anything: its caller has gone.
+    if region.is_over(request.asked.meta.deadline) {
+        return Err(KmsError::TimedOut);
+    }
     let newest = region.coherent_view()?;
     if newest.revision != request.view.revision {
         request.targets = resolve_targets(Op::SPEC, &newest, &request.asked, &*request.input)?;

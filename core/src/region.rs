@@ -186,6 +186,11 @@ impl Region {
         Ok(self.view())
     }
 
+    /// Whether an answer that was due then is of no use any more.
+    pub(crate) fn is_over(&self, deadline: Instant) -> bool {
+        Instant::now() >= deadline
+    }
+
     pub fn place(&self) -> &Place {
         &self.place
     }

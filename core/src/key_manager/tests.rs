@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::operation::{CreateGrant, Encrypt, RevokeGrant, Spec};
+use crate::operation::{CreateGrant, DisableKey, Encrypt, RevokeGrant, Spec};
 use crate::scene::{Scene, arn, play};
 
 /// Judges and plans a write, lets `change` be answered, and then lets the write go on.
@@ -77,6 +77,20 @@ fn a_read_whose_alias_has_moved_is_done_again() {
         let answered = execute(scene.region.clone(), Rc::default(), request).await;
         let reply: Value = serde_json::from_slice(&answered.outcome.unwrap().body).unwrap();
         assert_eq!(reply["KeyId"], two);
+    });
+}
+
+#[test]
+fn a_write_that_comes_too_late_is_dropped() {
+    play(async |scene| {
+        let key = scene.key(json!({})).await;
+        let mut request = scene.execute::<DisableKey>("admin", json!({ "KeyId": key }));
+        let mut asked = (*request.asked).clone();
+        asked.meta.deadline = std::time::Instant::now();
+        request.asked = Arc::new(asked);
+        let revision = scene.region.revision();
+        assert_eq!(execute(scene.region.clone(), request).await.outcome.unwrap_err(), KmsError::TimedOut);
+        assert_eq!(scene.region.revision(), revision);
     });
 }
 

@@ -2,9 +2,11 @@
 //! under an older one is re-wrapped. One task on a thread of its own; what fails is tried again at a later turn.
 
 use std::collections::{BTreeSet, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use kms_hsm::HsmError;
 use kms_hsm::command::{Rewrap, RewrapSecret};
 
@@ -34,7 +36,11 @@ pub(super) fn start(region: &Arc<Region>) {
         loop {
             turns.tick().await;
             let Some(region) = weak.upgrade() else { return };
-            turn(&region, &mut rewrapping).await;
+            // A panic must not be the end of deletions and rotations: the next turn begins afresh.
+            if AssertUnwindSafe(turn(&region, &mut rewrapping)).catch_unwind().await.is_err() {
+                tracing::error!("a turn of the housekeeping panicked");
+                rewrapping = Rewrapping::default();
+            }
         }
     });
 }
