@@ -10,7 +10,9 @@ use kms_core::key::record::{MaterialRecord, Stored as _};
 use kms_core::store::Table;
 use serde_json::{Value, json};
 
-use crate::harness::{ACCOUNT, Client, Home, Live, Offline, PLAINTEXT, Scene, arn, encrypt, rotate, until};
+use crate::harness::{
+    ACCOUNT, Client, Home, Live, Offline, PLAINTEXT, Scene, allow, arn, deny, document, encrypt, rotate, until,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// More than one turn of housekeeping removes.
@@ -224,4 +226,31 @@ fn each_use_of_a_key_rewraps_it() {
             until("the key's material is re-wrapped", || domain(live, &id) == 2).await;
         });
     }
+}
+
+#[test]
+fn a_condition_can_ask_how_long_a_key_was_not_used() {
+    let home = Home::new();
+    let key = home.live(async |live| {
+        let admin = live.administrator();
+        let mut rule = deny("*", "kms:DisableKey");
+        rule["Condition"] = json!({"NumericLessThan": {"kms:TrailingDaysWithoutKeyUsage": "7"}});
+        let root = format!("arn:aws:iam::{ACCOUNT}:root");
+        let key = Scene::with_policy(&admin, Some(document([allow(&root, "kms:*"), rule]))).await;
+        home.clock.advance(10 * DAY);
+        admin.ok("Encrypt", encrypt(&key.id)).await;
+        home.clock.advance(6 * DAY);
+        let answer = admin.ask("DisableKey", &json!({"KeyId": key.id})).await;
+        assert!(answer.message.ends_with("with an explicit deny in a resource-based policy"), "{}", answer.message);
+        live.region.settle();
+        key.id
+    });
+    // The use is known in the next life, and a look at the key is none.
+    home.live(async |live| {
+        let admin = live.administrator();
+        assert_eq!(admin.ask("DisableKey", &json!({"KeyId": key})).await.code, "AccessDeniedException");
+        home.clock.advance(DAY);
+        admin.ok("DescribeKey", json!({"KeyId": key})).await;
+        admin.ok("DisableKey", json!({"KeyId": key})).await;
+    });
 }

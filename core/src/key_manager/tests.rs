@@ -89,7 +89,10 @@ fn a_write_that_comes_too_late_is_dropped() {
         asked.meta.deadline = std::time::Instant::now();
         request.asked = Arc::new(asked);
         let revision = scene.region.revision();
-        assert_eq!(execute(scene.region.clone(), Rc::default(), request).await.outcome.unwrap_err(), KmsError::TimedOut);
+        assert_eq!(
+            execute(scene.region.clone(), Rc::default(), request).await.outcome.unwrap_err(),
+            KmsError::TimedOut
+        );
         assert_eq!(scene.region.revision(), revision);
     });
 }
