@@ -49,9 +49,10 @@ class Stream(threading.Thread):
         grant = self.client.create_grant(KeyId=key["Arn"], GranteePrincipal=nobody, Operations=["Encrypt"])
         self.grants[grant["GrantId"]] = key["Arn"]
         if len(self.keys) % 3 == 0:
+            # From here until it is acknowledged the grant may be there or not, and the key in either state.
+            del self.grants[grant["GrantId"]]
             self.client.revoke_grant(KeyId=key["Arn"], GrantId=grant["GrantId"])
             self.grants[grant["GrantId"]] = None
-            # From here until it is acknowledged the key may be in either state.
             self.disabled[key["Arn"]] = None
             self.client.disable_key(KeyId=key["Arn"])
             self.disabled[key["Arn"]] = True
