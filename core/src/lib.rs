@@ -23,6 +23,7 @@ pub mod request;
 #[cfg(test)]
 mod scene;
 pub mod store;
+mod turn;
 pub mod view;
 
 pub use error::KmsError;

@@ -13,6 +13,9 @@ use crate::request::{self, Prepare};
 pub struct Spec {
     /// The wire name: `TrentService.<name>`.
     pub name: &'static str,
+    /// The names of its input and its output in the API model; an operation without an output has an empty one.
+    pub input: &'static str,
+    pub output: &'static str,
     /// All must pass; each names one resource of the request.
     pub checks: &'static [Check],
     /// The key states in which the operation may run.
@@ -20,6 +23,13 @@ pub struct Spec {
     pub effect: Effect,
     /// Parses and resolves a request; see `request::prepare`.
     pub prepare: Prepare,
+}
+
+impl Spec {
+    /// Whether the operation uses keys for cryptography, which is what counts as a use of them.
+    pub fn is_cryptographic(&self) -> bool {
+        self.states == States::Usable && self.effect == Effect::Read
+    }
 }
 
 /// One permission on one resource.
@@ -104,6 +114,8 @@ macro_rules! operations {
             impl Operation for $op {
                 const SPEC: &'static Spec = &Spec {
                     name: stringify!($op),
+                    input: <$in as Request>::SHAPE,
+                    output: <$out as Response>::SHAPE,
                     checks: &[$(Check { action: concat!("kms:", stringify!($action)), on: On::$on, reach: Reach::$reach }),+],
                     states: States::$states,
                     effect: Effect::$effect,

@@ -142,6 +142,7 @@ impl Scene {
             meta: Meta {
                 request_id: "r".into(),
                 user_agent: None,
+                referer: None,
                 tls_version: Some("TLSv1.3"),
                 cipher_suite: None,
                 key_exchange: None,

@@ -15,7 +15,7 @@ use futures_util::future::LocalBoxFuture;
 use kms_core::audit::AuditError;
 use kms_core::entry::{Counted, Desk, Entry};
 use kms_core::error::KmsError;
-use kms_core::key_manager::{Answered, KeyManager, Reply};
+use kms_core::key_manager::{Answered, KeyManager, MAILBOX_MAX, Reply};
 use kms_core::operation::{self, Effect, Spec};
 use kms_core::region::Region;
 use kms_core::request::{Asked, Meta, Prepared, Source, Turned};
@@ -103,7 +103,7 @@ impl Actor for Gateway {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         // What is in flight is bounded by `admission`; the mailbox on the way there must not lose what came in.
-        ctx.set_mailbox_capacity(usize::MAX >> 2);
+        ctx.set_mailbox_capacity(MAILBOX_MAX);
         ctx.run_interval(Duration::from_secs(1), |gateway, _| {
             let now = gateway.shared.region.clock().now();
             if let Err(error) = gateway.throttled.borrow_mut().flush(now) {
@@ -328,6 +328,7 @@ impl Worker {
         Meta {
             request_id: arrived.request_id.as_str().into(),
             user_agent: arrived.header("user-agent").map(Into::into),
+            referer: arrived.header("referer").map(Into::into),
             tls_version: arrived.connection.tls_version,
             cipher_suite: arrived.connection.cipher_suite.clone(),
             key_exchange: arrived.connection.key_exchange.clone(),

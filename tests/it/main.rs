@@ -1,4 +1,15 @@
 //! One integration binary; each module is one suite.
 
+mod audit;
+mod authorization;
+mod disk;
+mod errors;
+mod harness;
+mod lifecycle;
 mod model;
+mod readme;
+mod states;
+mod strict;
+mod table;
+mod tamper;
 mod tidy;

@@ -74,7 +74,7 @@ fn a_read_whose_alias_has_moved_is_done_again() {
         let alias = json!({ "AliasName": "alias/moving", "TargetKeyId": two });
         scene.ask("admin", "UpdateAlias", alias).await.unwrap();
         assert_eq!(still_allowed(&scene.region, &mut request), Err(KmsError::Conflict));
-        let answered = execute(scene.region.clone(), request).await;
+        let answered = execute(scene.region.clone(), Rc::default(), request).await;
         let reply: Value = serde_json::from_slice(&answered.outcome.unwrap().body).unwrap();
         assert_eq!(reply["KeyId"], two);
     });
@@ -89,7 +89,10 @@ fn a_write_that_comes_too_late_is_dropped() {
         asked.meta.deadline = std::time::Instant::now();
         request.asked = Arc::new(asked);
         let revision = scene.region.revision();
-        assert_eq!(execute(scene.region.clone(), request).await.outcome.unwrap_err(), KmsError::TimedOut);
+        assert_eq!(
+            execute(scene.region.clone(), Rc::default(), request).await.outcome.unwrap_err(),
+            KmsError::TimedOut
+        );
         assert_eq!(scene.region.revision(), revision);
     });
 }

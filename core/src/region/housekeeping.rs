@@ -50,8 +50,16 @@ pub(super) async fn turn(region: &Region, rewrapping: &mut Rewrapping) {
     if let Err(error) = rotate_domain_key(region) {
         tracing::error!(%error, "the domain key could not be rotated");
     }
+    save_usage(region);
     if let Err(error) = rewrapping.go_on(region).await {
         tracing::warn!(code = error.code().as_str(), "what lies under older domain keys could not be re-wrapped yet");
+    }
+}
+
+fn save_usage(region: &Region) {
+    let mut usage = region.usage.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Err(error) = usage.save_when_due(&region.view(), region.clock().now()) {
+        tracing::warn!(%error, "when keys were last used could not be written yet");
     }
 }
 

@@ -169,7 +169,11 @@ impl Builder {
             let material = MaterialEntry { held, created: record.created, version };
             match entry.materials.iter_mut().find(|present| present.held.id == record.id) {
                 Some(present) => *present = material,
-                None => entry.materials.push(material),
+                None => {
+                    // Most keys have one of each for ever, and a vector would make room for four.
+                    entry.materials.reserve_exact(1);
+                    entry.materials.push(material);
+                }
             }
         })
     }
@@ -188,7 +192,10 @@ impl Builder {
         if let Some(before) = self.view.aliases.get(&at).cloned() {
             let _ = self.change_key(before.record.key, &row, |entry| entry.aliases.retain(|alias| *alias != name));
         }
-        self.change_key(record.key, &row, |entry| entry.aliases.push(name))?;
+        self.change_key(record.key, &row, |entry| {
+            entry.aliases.reserve_exact(1);
+            entry.aliases.push(name);
+        })?;
         self.view.aliases.insert(at, Arc::new(AliasEntry { record, version }));
         Ok(())
     }
