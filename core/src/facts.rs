@@ -46,6 +46,10 @@ impl Facts for RequestFacts<'_> {
             "kannuki:sourcevpctag" => Value::among(pairs(&self.vpc()?.record.tags), key.tail()?),
             "kannuki:sourcevpcetag" => Value::among(pairs(&self.endpoint()?.record.tags), key.tail()?),
             "kms:encryptioncontext" => Value::among(pairs(self.encryption_context()?), key.tail()?),
+            "aws:principalarn" => {
+                let arn = self.asked.caller.principal.principal_arn()?;
+                Some(owned(self.view.place.own_arns(&arn)))
+            }
             name if name.starts_with("kms:") => self.of_kms(name),
             name => {
                 let caller = self.asked.caller.principal.fact(key);

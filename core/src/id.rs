@@ -162,6 +162,11 @@ impl Place {
         format!("arn:{}:kms:{}:{account}:{alias}", self.partition, self.region)
     }
 
+    /// An ARN, or a text with ARNs, of partition `aws`, which is the one that `authz` writes, as it is in this partition.
+    pub fn own_arns(&self, text: &str) -> String {
+        text.replace("arn:aws:", &format!("arn:{}:", self.partition))
+    }
+
     /// The ARN that stands for a whole account in policies and in IssuingAccount.
     pub fn root_arn(&self, account: AccountId) -> String {
         format!("arn:{}:iam::{account}:root", self.partition)

@@ -32,7 +32,7 @@ const EVERYTHING: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow
 pub(crate) struct Scene {
     pub(crate) region: Arc<Region>,
     pub(crate) clock: FakeClock,
-    pub(crate) folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     desk: Desk,
     manager: Addr<KeyManager>,
 }
@@ -121,7 +121,7 @@ impl Scene {
         region.declare(&manifest()).await.unwrap();
         let desk = region.desk("test").unwrap();
         let manager = KeyManager::new(region.clone()).start();
-        Self { region, clock, folder, desk, manager }
+        Self { region, clock, _folder: folder, desk, manager }
     }
 
     fn asked(&self, who: &str, endpoint: Option<&str>) -> Asked {

@@ -117,7 +117,7 @@ impl Serving {
             tokio::select! {
                 _ = self.signals.hang_up.recv() => {
                     if let Err(error) = self.reload(plan, region).await {
-                        tracing::error!(%error, "what was to be reloaded stays as it was");
+                        tracing::error!(%error, "not everything was read again; the rest stays as it was");
                     }
                 }
                 _ = self.signals.terminate.recv() => break,
@@ -134,13 +134,14 @@ impl Serving {
         drained.map_err(|cause| RunError::Io { what: "draining".to_owned(), cause })
     }
 
-    /// Certificates and the manifest are read again; connections stay open.
+    /// Certificates and the manifest are read again; connections stay open. A manifest with a fault changes nothing.
     async fn reload(&self, plan: &Plan, region: &Arc<Region>) -> Result<(), RunError> {
+        let manifest = plan.manifest_path().map(|path| manifest::load(&path)).transpose()?;
         setup::renew(plan, region.clock().now())?;
         let (certificate, key) = certificate_files(plan)?;
         self.tls.reload(&certificate, &key).map_err(|cause| tls_error(plan, cause))?;
-        if let Some(path) = plan.manifest_path() {
-            region.declare(&manifest::load(&path)?).await?;
+        if let Some(manifest) = manifest {
+            region.declare(&manifest).await?;
             self.metrics.manifests_applied.increment();
         }
         tracing::info!("certificates and manifest were read again");

@@ -75,7 +75,7 @@ pub(super) fn exists(view: &RegionView, principal: &PrincipalName) -> bool {
         PrincipalName::Account(account) => {
             AccountId::parse(account).is_some_and(|account| view.account_exists(account))
         }
-        PrincipalName::User { .. } => view.identity(&principal.to_string()).is_some(),
+        PrincipalName::User { .. } => view.identity(&view.place.own_arns(&principal.to_string())).is_some(),
         PrincipalName::Id(id) => view.identities().any(|known| known.principal.unique_id().as_deref() == Some(id)),
         PrincipalName::Service(_) => true,
         _ => false,

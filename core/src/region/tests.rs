@@ -117,9 +117,6 @@ fn a_key_goes_on_its_day_with_all_that_is_its_own() {
         assert_eq!(refused, KmsError::KeyNotFound { arn: key });
         let refused = scene.ask("admin", "DescribeKey", json!({ "KeyId": "alias/gone" })).await.unwrap_err();
         assert!(matches!(refused, KmsError::AliasNotFound { .. }));
-        let folder = scene.folder;
-        drop((scene.region, scene.clock));
-        assert!(folder.path().join(STORE_FILE).exists());
     });
 }
 
@@ -172,6 +169,25 @@ fn a_declared_key_is_made_once_and_never_taken_from_another() {
         assert_eq!(scene.region.revision(), revision);
         let refused = scene.region.declare(&with(declared(ELSEWHERE, &[]))).await;
         assert!(matches!(refused, Err(DeclareError::Malformed { .. })));
+    });
+}
+
+#[test]
+fn a_region_of_another_partition_knows_its_own_people() {
+    actix::System::new().block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let options = RegionOptions { place: Place::new("aws-cn", "cn-north-1"), ..options(folder.path()) };
+        let region = Region::open(&options, clock()).unwrap();
+        region.declare(&manifest()).await.unwrap();
+        let view = region.view();
+        assert_eq!(view.credentials().count(), 4);
+        for credential in view.credentials() {
+            assert!(credential.identity.starts_with("arn:aws-cn:iam::"), "{}", credential.identity);
+            assert!(view.identity(&credential.identity).is_some());
+        }
+        let revision = region.revision();
+        region.declare(&manifest()).await.unwrap();
+        assert_eq!(region.revision(), revision, "what is there already was written again");
     });
 }
 

@@ -256,7 +256,7 @@ impl Builder {
                     path_and_name: format!("{}{}", user.path.trim_start_matches('/'), user.name),
                     id: Some(user.id.clone()),
                 };
-                let arn: Arc<str> = principal.arn().into();
+                let arn: Arc<str> = self.view.place.own_arns(&principal.arn()).into();
                 if !self.view.identities.contains_key(&arn) {
                     // The row may be of a user whose path, and with it the ARN, was another one.
                     self.delete_user(user.account.as_str(), &user.name);
@@ -353,7 +353,8 @@ impl Builder {
         if let Some(policy) = self.defaults.get(&account) {
             return Ok(policy.clone());
         }
-        let policy = self.intern(Kind::Key, "", &default_key_policy(account.as_str()), row)?;
+        let text = self.view.place.own_arns(&default_key_policy(account.as_str()));
+        let policy = self.intern(Kind::Key, "", &text, row)?;
         self.defaults.insert(account, policy.clone());
         Ok(policy)
     }
