@@ -351,3 +351,6 @@ fn shown(looked: Looked) -> (String, Vec<String>) {
     };
     (looked.key.into(), values)
 }
+
+#[cfg(test)]
+mod tests;

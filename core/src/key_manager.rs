@@ -2,6 +2,7 @@
 //! Judges, plans, asks the HSM, commits, judges again what could have changed; knows no operation by name.
 
 use std::future::Future;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message, ResponseFuture};
@@ -19,6 +20,7 @@ use crate::model::{Request, Response};
 use crate::operation::{Effect, Operation};
 use crate::region::Region;
 use crate::request::{Asked, Parameters, Targets, resolve_targets};
+use crate::turn::Turns;
 use crate::view::RegionView;
 
 /// How often a write is judged anew because what it was judged on had changed.
@@ -28,15 +30,17 @@ const CONFLICTS_MAX: usize = 32;
 /// leave no room for a clone of the actor's address.
 pub const MAILBOX_MAX: usize = usize::MAX >> 2;
 
-/// An actor that runs requests. It owns no state: decisions are made on the region's view, changes by the store.
+/// An actor that runs requests. It owns no state but queues: decisions are made on the region's view, changes by the
+/// store.
 #[derive(Debug)]
 pub struct KeyManager {
     region: Arc<Region>,
+    turns: Rc<Turns>,
 }
 
 impl KeyManager {
     pub fn new(region: Arc<Region>) -> Self {
-        Self { region }
+        Self { region, turns: Rc::default() }
     }
 }
 
@@ -83,32 +87,48 @@ impl<Op: Operation> Handler<Execute<Op>> for KeyManager {
     type Result = ResponseFuture<Answered>;
 
     fn handle(&mut self, asked: Execute<Op>, _: &mut Context<Self>) -> Self::Result {
-        let region = self.region.clone();
-        Box::pin(execute(region, asked))
+        Box::pin(execute(self.region.clone(), self.turns.clone(), asked))
     }
 }
 
-async fn execute<Op: Operation>(region: Arc<Region>, mut request: Execute<Op>) -> Answered {
-    let mut outcome = prove_tokens(&region, &request.asked, &*request.input).await.map(|()| None);
-    for _ in 0..CONFLICTS_MAX {
-        if outcome.is_err() || matches!(outcome, Ok(Some(_))) {
-            break;
-        }
-        outcome = match attempt(&region, &mut request).await {
-            Err(KmsError::Conflict) => Ok(None),
-            other => other.map(Some),
-        };
-    }
-    let outcome = match outcome {
-        Ok(Some(reply)) => Ok(reply),
-        Ok(None) => Err(KmsError::Overloaded),
-        Err(error) => Err(error),
-    };
+async fn execute<Op: Operation>(region: Arc<Region>, turns: Rc<Turns>, mut request: Execute<Op>) -> Answered {
+    let outcome = answer(&region, &turns, &mut request).await;
     Answered { outcome, entry: request.entry }
+}
+
+/// Judges and runs a request until nothing has changed under it. Whoever met a conflict waits for its turn at the key,
+/// so that each round of those who change one key at once is not won by a single one of them.
+async fn answer<Op: Operation>(
+    region: &Arc<Region>,
+    turns: &Turns,
+    request: &mut Execute<Op>,
+) -> Result<Reply, KmsError> {
+    prove_tokens(region, &request.asked, &*request.input).await?;
+    let deadline = request.asked.meta.deadline;
+    let writes = Op::SPEC.effect == Effect::Write;
+    let key = request.targets.first_key().map(|key| key.entry.record.id).filter(|_| writes);
+    let mut turn = match key {
+        Some(key) => turns.wait_if_contended(key, deadline).await?,
+        None => None,
+    };
+    for _ in 0..CONFLICTS_MAX {
+        match attempt(region, request).await {
+            Err(KmsError::Conflict) => {}
+            other => return other,
+        }
+        if let (None, Some(key)) = (&turn, key) {
+            turn = Some(turns.wait(key, deadline).await?);
+        }
+    }
+    Err(KmsError::Overloaded)
 }
 
 /// Judges a request on one view, runs it, and, if the region has moved on meanwhile, judges it again before it answers.
 async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>) -> Result<Reply, KmsError> {
+    // Work that waited too long is dropped before it does anything: its caller has gone.
+    if region.is_over(request.asked.meta.deadline) {
+        return Err(KmsError::TimedOut);
+    }
     let newest = region.coherent_view()?;
     if newest.revision != request.view.revision {
         request.targets = resolve_targets(Op::SPEC, &newest, &request.asked, &*request.input)?;
@@ -131,6 +151,9 @@ async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>)
     let output = ran?;
     if Op::SPEC.effect == Effect::Read {
         still_allowed(region, request)?;
+    }
+    if Op::SPEC.is_cryptographic() {
+        request.targets.iter().for_each(|target| target.used_at(region.clock().now()));
     }
     let elements = match Op::SPEC.effect {
         Effect::Read => Value::Null,
@@ -182,3 +205,6 @@ pub type Planned<O> = Result<LocalBoxFuture<'static, Result<O, KmsError>>, KmsEr
 pub(crate) fn run<O>(rest: impl Future<Output = Result<O, KmsError>> + 'static) -> Planned<O> {
     Ok(Box::pin(rest))
 }
+
+#[cfg(test)]
+mod tests;

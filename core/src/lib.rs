@@ -20,7 +20,10 @@ mod operations;
 pub mod region;
 pub mod registry;
 pub mod request;
+#[cfg(test)]
+mod scene;
 pub mod store;
+mod turn;
 pub mod view;
 
 pub use error::KmsError;

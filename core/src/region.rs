@@ -4,6 +4,7 @@
 mod declare;
 mod housekeeping;
 mod keys;
+mod usage;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -88,6 +89,7 @@ pub struct Region {
     started: Instant,
     owners: OnceLock<Vec<Addr<KeyManager>>>,
     keys: Mutex<keys::Keys>,
+    usage: Mutex<usage::UsageFile>,
     health: Arc<Health>,
     writers: usize,
 }
@@ -123,6 +125,7 @@ impl Region {
         let health = Arc::new(Health::default());
         let (store, view) = open_store(&store_path, options, &hsm, &health)?;
         keys.finish()?;
+        let usage = usage::UsageFile::open(&options.data, &view.load(), clock.now());
         let audit_path = options.data.join(AUDIT_FOLDER);
         let config = AuditConfig {
             file_bytes_max: options.audit_file_bytes_max,
@@ -142,6 +145,7 @@ impl Region {
             started: Instant::now(),
             owners: OnceLock::new(),
             keys: Mutex::new(keys),
+            usage: Mutex::new(usage),
             health,
             writers: options.writers.max(1),
         }))
@@ -155,6 +159,14 @@ impl Region {
         });
         if self.owners.set(owners.collect()).is_ok() {
             housekeeping::start(self);
+        }
+    }
+
+    /// Puts on disk what is only written now and then; for a clean stop, once no request is under way.
+    pub fn settle(&self) {
+        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = usage.save(&self.view(), self.clock.now()) {
+            tracing::error!(%error, "when keys were last used could not be written");
         }
     }
 
@@ -172,6 +184,11 @@ impl Region {
             return Err(KmsError::internal(VIEW_BROKEN));
         }
         Ok(self.view())
+    }
+
+    /// Whether an answer that was due then is of no use any more.
+    pub(crate) fn is_over(&self, deadline: Instant) -> bool {
+        Instant::now() >= deadline
     }
 
     pub fn place(&self) -> &Place {
@@ -349,3 +366,6 @@ impl RowSealer for HsmSealer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

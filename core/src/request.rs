@@ -59,6 +59,8 @@ impl Source {
 pub struct Meta {
     pub request_id: Arc<str>,
     pub user_agent: Option<Arc<str>>,
+    /// As the client claims; good for nothing but `aws:referer`.
+    pub referer: Option<Arc<str>>,
     /// `TLSv1.3`; `None` off TLS.
     pub tls_version: Option<&'static str>,
     pub cipher_suite: Option<String>,

@@ -328,6 +328,7 @@ impl Worker {
         Meta {
             request_id: arrived.request_id.as_str().into(),
             user_agent: arrived.header("user-agent").map(Into::into),
+            referer: arrived.header("referer").map(Into::into),
             tls_version: arrived.connection.tls_version,
             cipher_suite: arrived.connection.cipher_suite.clone(),
             key_exchange: arrived.connection.key_exchange.clone(),

@@ -155,7 +155,10 @@ fn the_key_policy_denies() {
         let policy = document([allow(&root, "kms:*"), deny(&admin.arn, "kms:*")]);
         let (scene, mut request) = row.scene(&keeper, Some(policy)).await;
         if row.name() == "RetireGrant" {
+            // kms:RetireGrant has effect in identity policies only.
             request["GrantId"] = scene.grant(&admin.arn, &["RetireGrant"]).await["GrantId"].clone();
+            admin.ok(row.name(), request).await;
+            return;
         }
         let answer = admin.ask(row.name(), &request).await;
         let reason = "with an explicit deny in a resource-based policy";

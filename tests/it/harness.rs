@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 pub(crate) use cast::{ACCOUNT, CLOSED, DENYING, FORBIDDING, OPEN, PARTNER, allow, arn, cast, deny, document};
-pub(crate) use client::{Answer, Client, Live, allowed_codes};
+pub(crate) use client::{Answer, Client, Live};
 pub(crate) use home::Home;
 pub(crate) use offline::{Offline, rotate};
 pub(crate) use scene::{GRANTED, PLAINTEXT, Scene, encrypt, re_encrypt};

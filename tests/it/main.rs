@@ -3,6 +3,7 @@
 mod audit;
 mod authorization;
 mod disk;
+mod errors;
 mod harness;
 mod lifecycle;
 mod model;

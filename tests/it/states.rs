@@ -56,7 +56,8 @@ impl Case {
             assert_eq!(seen, ("OK", ""), "{context}");
             return;
         }
-        let (_, code, end) = REFUSALS.iter().find(|(name, ..)| *name == expected).unwrap_or_else(|| panic!("{context}"));
+        let (_, code, end) =
+            REFUSALS.iter().find(|(name, ..)| *name == expected).unwrap_or_else(|| panic!("{context}"));
         assert_eq!(seen, (*code, format!("{}{end}", self.key.arn).as_str()), "{context}");
     }
 }

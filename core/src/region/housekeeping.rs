@@ -2,9 +2,11 @@
 //! under an older one is re-wrapped. One task on a thread of its own; what fails is tried again at a later turn.
 
 use std::collections::{BTreeSet, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use kms_hsm::HsmError;
 use kms_hsm::command::{Rewrap, RewrapSecret};
 
@@ -34,7 +36,11 @@ pub(super) fn start(region: &Arc<Region>) {
         loop {
             turns.tick().await;
             let Some(region) = weak.upgrade() else { return };
-            turn(&region, &mut rewrapping).await;
+            // A panic must not be the end of deletions and rotations: the next turn begins afresh.
+            if AssertUnwindSafe(turn(&region, &mut rewrapping)).catch_unwind().await.is_err() {
+                tracing::error!("a turn of the housekeeping panicked");
+                rewrapping = Rewrapping::default();
+            }
         }
     });
 }
@@ -44,8 +50,16 @@ pub(super) async fn turn(region: &Region, rewrapping: &mut Rewrapping) {
     if let Err(error) = rotate_domain_key(region) {
         tracing::error!(%error, "the domain key could not be rotated");
     }
+    save_usage(region);
     if let Err(error) = rewrapping.go_on(region).await {
         tracing::warn!(code = error.code().as_str(), "what lies under older domain keys could not be re-wrapped yet");
+    }
+}
+
+fn save_usage(region: &Region) {
+    let mut usage = region.usage.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Err(error) = usage.save_when_due(&region.view(), region.clock().now()) {
+        tracing::warn!(%error, "when keys were last used could not be written yet");
     }
 }
 
@@ -70,7 +84,7 @@ const GRANTS_PER_BATCH: usize = 2000;
 /// One batch on the way to a key's removal, and whether it is the whole of it, as it nearly always is.
 /// INVARIANT: material goes in the same batch as its key; no row outlives the key that it belongs to, and none goes that
 /// has come to belong to another key.
-fn destruction(view: &RegionView, key: &KeyEntry) -> (Batch, bool) {
+pub(super) fn destruction(view: &RegionView, key: &KeyEntry) -> (Batch, bool) {
     let id = key.record.id;
     let mut batch = Batch::default();
     for grant in key.grants_after("").take(GRANTS_PER_BATCH) {

@@ -93,6 +93,12 @@ impl Keys {
             .map_err(|cause| KeysError::File { path: self.path.clone(), cause })
     }
 
+    /// The domain keys that are kept and no longer active.
+    #[cfg(test)]
+    pub(super) fn superseded(&self) -> Vec<u32> {
+        self.sealed.superseded_before(u64::MAX)
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -140,7 +146,7 @@ fn read(path: &Path) -> Result<SealedRing, KeysError> {
 }
 
 /// Replaces a file whole: after a crash it holds either what it held or `bytes`.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = path.with_extension("new");
     let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
     file.write_all(bytes)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kms_hsm::blob::Header;
 
 use super::{Asked, Parameters};
+use crate::clock::Timestamp;
 use crate::error::KmsError;
 use crate::grant_token::GrantToken;
 use crate::id::{AccountId, AliasName, KeyId, KeyRef, Place, is_grant_id};
@@ -24,6 +25,15 @@ pub enum Target {
         account: AccountId,
         arn: String,
     },
+}
+
+impl Target {
+    /// Notes that the target's key was used.
+    pub(crate) fn used_at(&self, now: Timestamp) {
+        if let Self::Key(key) = self {
+            key.entry.usage.used_at(now);
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -267,3 +277,6 @@ impl Resolver<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

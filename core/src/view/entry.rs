@@ -3,7 +3,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use imbl::{HashMap, OrdMap, Vector};
 use kms_hsm::{Held, MaterialId, Secret, Wrapped};
@@ -121,6 +121,20 @@ pub struct GrantEntry {
 pub struct KeyUse {
     /// State of the key's rate bucket; see `limits.rs`.
     pub rate: AtomicU64,
+    /// Milliseconds since the epoch; 0 when no use is known.
+    last_used: AtomicU64,
+}
+
+impl KeyUse {
+    /// Notes a successful cryptographic operation. An earlier time than the one that is known changes nothing.
+    pub fn used_at(&self, now: Timestamp) {
+        self.last_used.fetch_max(now.0, Ordering::Relaxed);
+    }
+
+    /// When the key was last used for a cryptographic operation, if it is known to have been.
+    pub fn last_used(&self) -> Option<Timestamp> {
+        Some(Timestamp(self.last_used.load(Ordering::Relaxed))).filter(|at| at.0 > 0)
+    }
 }
 
 /// Who someone is, and the policies that their account attached to them.

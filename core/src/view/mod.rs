@@ -196,3 +196,6 @@ impl RegionView {
         self.vpcs.get(id)
     }
 }
+
+#[cfg(test)]
+mod tests;

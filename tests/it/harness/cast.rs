@@ -44,7 +44,8 @@ pub(crate) fn document(statements: impl IntoIterator<Item = Value>) -> String {
 pub(crate) fn cast() -> Manifest {
     let everything = json!({"Effect": "Allow", "Action": "kms:*", "Resource": "*"});
     let no_tags = json!({"Effect": "Deny", "Action": "kms:TagResource", "Resource": "*"});
-    let any = |effect: &str, action: &str| json!({"Effect": effect, "Principal": "*", "Action": action, "Resource": "*"});
+    let any =
+        |effect: &str, action: &str| json!({"Effect": effect, "Principal": "*", "Action": action, "Resource": "*"});
     Manifest {
         accounts: vec![
             account(

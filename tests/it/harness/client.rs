@@ -142,6 +142,7 @@ impl Client {
             meta: Meta {
                 request_id: format!("request-{}", NUMBER.fetch_add(1, Ordering::Relaxed)).into(),
                 user_agent: None,
+                referer: None,
                 tls_version: Some("TLSv1.3"),
                 cipher_suite: Some("TLS_AES_256_GCM_SHA384".to_owned()),
                 key_exchange: None,
@@ -194,7 +195,7 @@ fn refused(error: &KmsError, by_endpoint: bool) -> Answer {
 }
 
 /// The errors that AWS says an operation has, those that every AWS JSON service has, and the listed ones of ours.
-pub(crate) fn allowed_codes(operation: &str) -> Vec<String> {
+fn allowed_codes(operation: &str) -> Vec<String> {
     static FRAMEWORK: LazyLock<Vec<String>> = LazyLock::new(|| {
         let facts = json_fixture("model/facts.json");
         facts["framework_errors"].as_object().unwrap().keys().cloned().collect()

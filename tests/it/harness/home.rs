@@ -1,6 +1,6 @@
 //! The folder of a region, which lives there more than once, and the clock that all its lives share.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -10,6 +10,7 @@ use kms_core::clock::{FakeClock, Timestamp};
 use kms_core::id::Place;
 use kms_core::limits::Rate;
 use kms_core::region::{Region, RegionError, RegionOptions};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{Live, cast};
@@ -68,6 +69,20 @@ impl Home {
             Err(error) => error.to_string(),
             Ok(_) => panic!("the region opened"),
         }
+    }
+
+    /// The audit log's text, and the records of calls in it.
+    pub(crate) fn records(&self) -> (String, Vec<Value>) {
+        let mut text = String::new();
+        for file in fs::read_dir(self.audit()).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "jsonl") {
+                text.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+        let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let calls = records.filter(|record| record["eventType"] == "AwsApiCall").collect();
+        (text, calls)
     }
 
     /// One life of the region, from its opening until it is closed.

@@ -28,8 +28,7 @@ impl Offline {
         let rows = Mutex::new(BTreeMap::new());
         let mut loaded = |key, row| drop(rows.lock().unwrap().insert(key, row));
         let options = OpenOptions::default();
-        let store =
-            Embedded::open(&home.store(), "us-east-1", 0, Arc::new(Sealer(hsm)), options, &mut loaded).unwrap();
+        let store = Embedded::open(&home.store(), "us-east-1", 0, Arc::new(Sealer(hsm)), options, &mut loaded).unwrap();
         store.start(Box::new(Blind)).unwrap();
         Self { store, rows: rows.into_inner().unwrap() }
     }
