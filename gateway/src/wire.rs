@@ -104,10 +104,12 @@ pub fn error(status: u16, code: &str, message: &str) -> Answer {
     Answer { status, ..json(body) }
 }
 
-/// An error that goes away by itself: says when to come back, as SDKs read it, in milliseconds.
+/// An error that goes away by itself: says when to come back, as SDKs read it, in whole milliseconds. Rounded up, as who
+/// comes back at the time that was named must not be too early.
 pub fn overloaded(status: u16, code: &str, message: &str, retry_after: Duration) -> Answer {
     let mut answer = error(status, code, message);
-    answer.headers.push(("x-amz-retry-after", retry_after.as_millis().to_string()));
+    let milliseconds = retry_after.as_nanos().div_ceil(1_000_000);
+    answer.headers.push(("x-amz-retry-after", milliseconds.to_string()));
     answer
 }
 
@@ -238,8 +240,11 @@ mod tests {
         ] {
             assert_eq!(error(400, code, message).body, body.as_bytes());
         }
-        let answer = overloaded(400, "ThrottlingException", "Rate exceeded", Duration::from_millis(120));
-        assert!(answer.headers.contains(&("x-amz-retry-after", "120".to_owned())));
+        for (microseconds, shown) in [(120_000, "120"), (119_001, "120"), (1, "1")] {
+            let after = Duration::from_micros(microseconds);
+            let answer = overloaded(400, "ThrottlingException", "Rate exceeded", after);
+            assert!(answer.headers.contains(&("x-amz-retry-after", shown.to_owned())));
+        }
     }
 
     #[test]

@@ -61,10 +61,10 @@ class Burst:
         assert burst <= self.passed <= burst + rate * self.seconds + 1, (self.passed, self.seconds)
         assert self.refusals, "nothing was refused"
         for refusal in self.refusals:
-            assert refusal["Error"] == {"Code": "ThrottlingException", "Message": "Rate exceeded"} | refusal["Error"]
+            assert (refusal["Error"]["Code"], refusal["Error"]["Message"]) == ("ThrottlingException", "Rate exceeded")
             assert refusal["ResponseMetadata"]["HTTPStatusCode"] == 400
-            # A full bucket's worth is the longest that anybody has to wait.
-            assert 0 < after_ms(refusal) <= 1000 * (1 / rate) + 1
+            # The next token comes no later than one interval of the rate.
+            assert 0 < after_ms(refusal) <= 1000 / rate + 1
 
 
 def after_ms(refusal):
