@@ -9,7 +9,7 @@ use kms_hsm::blob::Header;
 use kms_hsm::command::Command;
 use kms_hsm::{Held, Material, Wrapped};
 
-use crate::authz::{Document, Grant};
+use crate::authz::Grant;
 use crate::clock::Timestamp;
 use crate::entry::Entry;
 use crate::error::KmsError;
@@ -21,7 +21,7 @@ use crate::operation::Operation;
 use crate::region::Region;
 use crate::request::{AliasTarget, Asked, KeyTarget, Target, Targets};
 use crate::store::{Batch, Revision, Table};
-use crate::view::RegionView;
+use crate::view::{KeyEntry, RegionView};
 
 /// Proof that a request was parsed, resolved, authorised and state-checked, and all that its handler may use.
 #[derive(Debug)]
@@ -56,8 +56,8 @@ impl Notes {
 }
 
 impl<Op: Operation> Authorized<Op> {
-    // INVARIANT: every field is private or made here, so that only the pipeline makes one: a handler that would run
-    // without the checks does not compile.
+    // INVARIANT: some fields are private and this is called by the pipeline alone: a handler that would run without the
+    // checks does not compile.
     pub(crate) fn new(region: &Arc<Region>, request: &Execute<Op>, judged: Judged) -> (Self, Notes) {
         let notes = Notes::default();
         let authorized = Self {
@@ -112,9 +112,9 @@ impl<Op: Operation> Authorized<Op> {
         judge::silent(Op::SPEC, &self.asked, &self.targets)
     }
 
-    /// Whether the caller could do `action` on a key of `account` whose key policy were `document`.
-    pub fn would_allow(&self, document: &Document, action: &str, arn: &str, account: AccountId) -> bool {
-        judge::would_allow(&self.view, &self.asked, self.targets.first_key(), document, action, arn, account)
+    /// Whether the caller could do `action` on a key that were like this.
+    pub fn would_allow(&self, key: KeyEntry, action: &str) -> bool {
+        judge::would_allow(&self.view, &self.asked, key, action)
     }
 
     /// The material with which the key encrypts.
@@ -150,8 +150,14 @@ impl<Op: Operation> Authorized<Op> {
         Ok(self.region.hsm().run(command, self.asked.meta.deadline).await?)
     }
 
-    /// Commits a batch. A compare that no longer holds makes the pipeline judge the request anew.
-    pub async fn commit(&self, batch: Batch) -> Result<Revision, KmsError> {
+    /// Commits a batch, while all that the request was judged on holds: the keys, aliases and grants that it names, and
+    /// who and whence the caller is. What no longer holds makes the pipeline judge the request anew.
+    pub async fn commit(&self, mut batch: Batch) -> Result<Revision, KmsError> {
+        for compare in judge::relied_on(&self.view, &self.asked, &self.targets, self.granted_by()) {
+            if !batch.compares.contains(&compare) {
+                batch.compares.push(compare);
+            }
+        }
         let commit = self.region.store().commit(batch);
         let deadline = tokio::time::Instant::from_std(self.asked.meta.deadline);
         match tokio::time::timeout_at(deadline, commit).await {

@@ -26,6 +26,11 @@ impl Timestamp {
         Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 
+    /// This time moved earlier; stops at the epoch.
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// ISO 8601 in UTC with whole seconds, for example `2026-11-23T22:20:00Z`.
     pub fn iso(self) -> String {
         let seconds = i64::try_from(self.seconds()).unwrap_or(i64::MAX);

@@ -109,6 +109,14 @@ impl Entry {
         self.finish(answered)
     }
 
+    /// As `close`, for an error that another service spells.
+    pub fn refuse(mut self, code: &str, message: &str) -> Result<Position, AuditError> {
+        self.open = false;
+        self.record.error_code = Some(code.to_owned());
+        self.record.error_message = Some(message.to_owned()).filter(|message| !message.is_empty());
+        append(&self.desk, &self.record)
+    }
+
     fn fill(&mut self, answered: Result<Value, &KmsError>) {
         match answered {
             Ok(elements) => self.record.response_elements = elements,

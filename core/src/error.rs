@@ -15,6 +15,8 @@ pub enum KmsError {
     Invalid(Invalid),
     /// A check of the service itself, in its free text.
     Validation(String),
+    /// AWS KMS has no such operation either.
+    UnknownOperation,
     AliasPrefix,
     AliasCharacters {
         alias: String,
@@ -102,6 +104,7 @@ impl KmsError {
         match self {
             Self::Invalid(invalid) => invalid.code(),
             Self::Validation(_) | Self::AliasPrefix | Self::AliasCharacters { .. } => Code::ValidationException,
+            Self::UnknownOperation => Code::UnknownOperationException,
             Self::AccessDenied(_) | Self::HiddenCiphertext => Code::AccessDeniedException,
             Self::ReservedAlias => Code::NotAuthorizedException,
             Self::InvalidKeyId { .. }
@@ -173,7 +176,8 @@ impl KmsError {
             Self::Throttled { .. } => "Rate exceeded".to_owned(),
             Self::Overloaded => "The service is busy; please retry.".to_owned(),
             Self::TimedOut => "The request could not be completed in time; please retry.".to_owned(),
-            Self::ReservedAlias
+            Self::UnknownOperation
+            | Self::ReservedAlias
             | Self::InvalidCiphertext
             | Self::InvalidGrantToken
             | Self::InvalidGrantId

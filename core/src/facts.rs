@@ -61,7 +61,11 @@ impl RequestFacts<'_> {
             "kms:calleraccount" => {
                 (!matches!(self.target, Target::Alias(_))).then(|| Value::one(self.asked.caller.account.as_str()))
             }
-            "kms:encryptioncontextkeys" => Some(Value::many(self.encryption_context()?.keys().map(String::as_str))),
+            "kms:encryptioncontextkeys" => {
+                // No pairs and no context are the same thing, to the HSM as well.
+                let pairs = self.encryption_context().filter(|pairs| !pairs.is_empty())?;
+                Some(Value::many(pairs.keys().map(String::as_str)))
+            }
             "kms:encryptionalgorithm" => self.encryption_algorithm(),
             "kms:grantconstrainttype" => self.constraint_type(),
             "kms:grantconstraintsourcearn" => {
@@ -71,6 +75,7 @@ impl RequestFacts<'_> {
                 matches!(self.action, "kms:CreateGrant" | "kms:ListGrants" | "kms:RevokeGrant")
                     .then(|| Value::bool(false))
             }
+            "kms:trailingdayswithoutkeyusage" => self.days_unused(),
             "kms:reencryptonsamekey" => self.same_key.map(Value::bool),
             _ => self.of_key(name).or_else(|| self.parameter(name)),
         }
@@ -139,6 +144,7 @@ impl RequestFacts<'_> {
             "aws:epochtime" => Some(owned(meta.received_at.seconds().to_string())),
             "aws:securetransport" => Some(Value::bool(meta.tls_version.is_some())),
             "aws:requestedregion" => Some(Value::one(&self.view.place.region)),
+            "aws:referer" => meta.referer.as_deref().map(Value::one),
             "aws:useragent" => meta.user_agent.as_deref().map(Value::one),
             "aws:resourceaccount" => self.resource_account().map(|account| owned(account.to_string())),
             "aws:viaawsservice" => Some(Value::bool(false)),
@@ -201,6 +207,18 @@ impl RequestFacts<'_> {
             (_, true) => Some(Value::one("EncryptionContextSubset")),
             _ => None,
         }
+    }
+
+    /// Whole days since the key was last used for cryptography, or since it was made if it never was.
+    fn days_unused(&self) -> Option<Value<'_>> {
+        const DAY_SECONDS: u64 = 24 * 60 * 60;
+        if !matches!(self.action, "kms:DisableKey" | "kms:ScheduleKeyDeletion") {
+            return None;
+        }
+        let entry = &self.key()?.entry;
+        let since = entry.usage.last_used().unwrap_or(entry.record.created);
+        let unused = self.asked.meta.received_at.seconds().saturating_sub(since.seconds());
+        Some(owned((unused / DAY_SECONDS).to_string()))
     }
 
     fn resource_tag(&self, tail: &str) -> Option<Value<'_>> {

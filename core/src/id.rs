@@ -93,6 +93,11 @@ impl KeyId {
     }
 }
 
+/// Whether a text has the form of a grant id: 64 hex digits.
+pub fn is_grant_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 fn is_lower_hex(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }

@@ -11,10 +11,10 @@ use crate::authz::{
 };
 use crate::error::KmsError;
 use crate::facts::RequestFacts;
-use crate::id::AccountId;
 use crate::operation::{Check, On, Reach, Spec};
 use crate::request::{Asked, KeyTarget, Parameters, Source, Target, Targets};
-use crate::view::{GrantEntry, RegionView};
+use crate::store::{Compare, Revision, RowKey, Table};
+use crate::view::{GrantEntry, KeyEntry, RegionView};
 
 /// What decided, for the audit record: the denial, or else the last permission's allowance.
 #[derive(Clone, Debug, Default)]
@@ -84,7 +84,7 @@ pub(crate) fn all(
         trace.decision = Some(recorded(&decision));
         let absent = matches!(target, Target::Absent { .. });
         if absent || !decision.is_allowed() {
-            let error = denial(&decision, check.action, asked, target);
+            let error = case.denial(check, target, &decision);
             return Err(Box::new(Refusal { error, trace }));
         }
         granted_by = grants;
@@ -117,17 +117,9 @@ pub(crate) fn silent(spec: &Spec, asked: &Asked, targets: &Targets) -> KmsError 
     ))
 }
 
-/// Whether the caller could do `action` on the key `arn` if its key policy were `document`: the lockout safety check.
-/// The request's own source does not count, as the next one may come from elsewhere.
-pub(crate) fn would_allow(
-    view: &RegionView,
-    asked: &Asked,
-    key: Option<&KeyTarget>,
-    document: &Document,
-    action: &str,
-    arn: &str,
-    account: AccountId,
-) -> bool {
+/// Whether the caller could do `action` on a key that were like this: the lockout safety check. No endpoint's policy has
+/// a say, as the next request may come through another one.
+pub(crate) fn would_allow(view: &RegionView, asked: &Asked, key: KeyEntry, action: &str) -> bool {
     struct Nothing;
     impl Parameters for Nothing {
         fn member(&self, _: &str) -> Option<crate::model::Field<'_>> {
@@ -137,19 +129,62 @@ pub(crate) fn would_allow(
             false
         }
     }
-    let target = key.map_or(Target::Anything, |key| Target::Key(key.clone()));
+    let (policy, account) = (key.policy.clone(), key.record.account);
+    let target = Target::Key(KeyTarget::of(Arc::new(key)));
     let facts = RequestFacts { asked, view, target: &target, action, input: &Nothing, same_key: None };
     let question = Question {
         principal: &asked.caller.principal,
         action,
-        resource: arn,
+        resource: resource(&target),
         resource_account: Some(account.as_str()),
         encryption_context: None,
         facts: &facts,
     };
     let identity = identity_policies(view, asked);
-    let policies = Policies { key: Some(document), identity: &identity, ..Policies::default() };
+    let policies = Policies { key: Some(&policy.document), identity: &identity, ..Policies::default() };
     authz::decide(&question, &policies).is_allowed()
+}
+
+/// The rows that a judgement was made on, at the versions that were looked at. A write is committed only while all of
+/// them hold, so that what was revoked before it is committed holds for it.
+pub(crate) fn relied_on(
+    view: &RegionView,
+    asked: &Asked,
+    targets: &Targets,
+    granted_by: Option<&[Arc<Grant>]>,
+) -> Vec<Compare> {
+    let mut rows = Vec::new();
+    let mut row = |key, version| rows.push(Compare { key, version });
+    for target in targets.iter() {
+        match target {
+            Target::Key(key) => {
+                let id = key.entry.record.id;
+                row(RowKey::new(Table::Key, id.to_string()), key.entry.version);
+                let granted = granted_by.into_iter().flatten().filter_map(|grant| key.entry.grant(&grant.id));
+                for grant in granted.chain(&key.grant) {
+                    row(RowKey::new(Table::Grant, format!("{id}/{}", grant.record.id)), grant.version);
+                }
+            }
+            Target::Alias(alias) => {
+                let version = alias.entry.as_ref().map_or(Revision::NONE, |entry| entry.version);
+                row(RowKey::new(Table::Alias, alias.row()), version);
+            }
+            Target::Absent { .. } | Target::Anything => {}
+        }
+    }
+    if let Some(identity) = view.identity(&asked.caller.arn) {
+        row(identity.row(), identity.version);
+    }
+    if let Some(credential) = view.credential(&asked.caller.access_key) {
+        row(credential.row(), credential.version);
+    }
+    if let Some(endpoint) = asked.source.endpoint().and_then(|id| view.endpoint(id)) {
+        row(endpoint.row(), endpoint.version);
+        if let Some(vpc) = view.vpc(&endpoint.record.vpc) {
+            row(vpc.row(), vpc.version);
+        }
+    }
+    rows
 }
 
 /// One request with everything that judging it needs.
@@ -241,6 +276,23 @@ impl<'a> Case<'a> {
         let parents = grants.into_iter().filter(|grant| decision.grants.contains(&grant.id)).collect();
         (decision, by_grant.then_some(parents))
     }
+
+    /// What the caller is told. Of another account's key whose owner has not let it in, it learns no more than of one
+    /// that does not exist: the key's ARN stays unsaid where an alias was named, and its tags decide no word.
+    fn denial(&self, check: &Check, target: &Target, decision: &Decision) -> KmsError {
+        let word = |decision: &Decision, target: &Target| {
+            KmsError::AccessDenied(decision.message(&self.asked.caller.arn, check.action, resource(target)))
+        };
+        match target {
+            Target::Key(KeyTarget { hidden: true, .. }) => KmsError::HiddenCiphertext,
+            Target::Key(key) if decision.is_strangers() => {
+                let absent = key.as_absent(&self.view.place);
+                let (decision, _) = self.decide(check, &absent, &mut Trace::default());
+                word(&decision, &absent)
+            }
+            _ => word(decision, target),
+        }
+    }
 }
 
 fn identity_policies<'v>(view: &'v RegionView, asked: &Asked) -> Vec<&'v Document> {
@@ -271,13 +323,6 @@ fn resource(target: &Target) -> &str {
     }
 }
 
-fn denial(decision: &Decision, action: &str, asked: &Asked, target: &Target) -> KmsError {
-    if matches!(target, Target::Key(KeyTarget { hidden: true, .. })) {
-        return KmsError::HiddenCiphertext;
-    }
-    KmsError::AccessDenied(decision.message(&asked.caller.arn, action, resource(target)))
-}
-
 fn recorded(decision: &Decision) -> audit::Decision {
     let verdict = match decision.verdict {
         Verdict::Allowed => "allow",
@@ -306,3 +351,6 @@ fn shown(looked: Looked) -> (String, Vec<String>) {
     };
     (looked.key.into(), values)
 }
+
+#[cfg(test)]
+mod tests;

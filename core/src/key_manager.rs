@@ -125,7 +125,11 @@ async fn answer<Op: Operation>(
 
 /// Judges a request on one view, runs it, and, if the region has moved on meanwhile, judges it again before it answers.
 async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>) -> Result<Reply, KmsError> {
-    let newest = region.view();
+    // Work that waited too long is dropped before it does anything: its caller has gone.
+    if region.is_over(request.asked.meta.deadline) {
+        return Err(KmsError::TimedOut);
+    }
+    let newest = region.coherent_view()?;
     if newest.revision != request.view.revision {
         request.targets = resolve_targets(Op::SPEC, &newest, &request.asked, &*request.input)?;
         request.view = newest;
@@ -148,6 +152,9 @@ async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>)
     if Op::SPEC.effect == Effect::Read {
         still_allowed(region, request)?;
     }
+    if Op::SPEC.is_cryptographic() {
+        request.targets.iter().for_each(|target| target.used_at(region.clock().now()));
+    }
     let elements = match Op::SPEC.effect {
         Effect::Read => Value::Null,
         Effect::Write => output.audit_elements(),
@@ -156,15 +163,18 @@ async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>)
 }
 
 /// A change that was answered while this request was under way holds for it too: nothing that was revoked before the
-/// answer leaves is answered on the old state.
+/// answer leaves is answered on the old state. A name that has come to mean another key makes it a conflict: what was
+/// done was done with the key that is no longer asked about.
 fn still_allowed<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>) -> Result<(), KmsError> {
-    let newest = region.view();
+    let newest = region.coherent_view()?;
     if newest.revision == request.view.revision {
         return Ok(());
     }
     let targets = resolve_targets(Op::SPEC, &newest, &request.asked, &*request.input)?;
-    let judged = judge::all(Op::SPEC, &newest, &request.asked, &*request.input, &targets);
-    judged.map(drop).map_err(|refusal| {
+    if !targets.keys().eq(request.targets.keys()) {
+        return Err(KmsError::Conflict);
+    }
+    judge::all(Op::SPEC, &newest, &request.asked, &*request.input, &targets).map(drop).map_err(|refusal| {
         request.entry.decided(&refusal.trace);
         refusal.error
     })
@@ -195,3 +205,6 @@ pub type Planned<O> = Result<LocalBoxFuture<'static, Result<O, KmsError>>, KmsEr
 pub(crate) fn run<O>(rest: impl Future<Output = Result<O, KmsError>> + 'static) -> Planned<O> {
     Ok(Box::pin(rest))
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,8 @@ mod operations;
 pub mod region;
 pub mod registry;
 pub mod request;
+#[cfg(test)]
+mod scene;
 pub mod store;
 mod turn;
 pub mod view;

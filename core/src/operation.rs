@@ -25,6 +25,13 @@ pub struct Spec {
     pub prepare: Prepare,
 }
 
+impl Spec {
+    /// Whether the operation uses keys for cryptography, which is what counts as a use of them.
+    pub fn is_cryptographic(&self) -> bool {
+        self.states == States::Usable && self.effect == Effect::Read
+    }
+}
+
 /// One permission on one resource.
 #[derive(Debug)]
 pub struct Check {

@@ -4,6 +4,7 @@
 mod declare;
 mod housekeeping;
 mod keys;
+mod usage;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub use self::keys::KeysError;
 
 const STORE_FILE: &str = "store.redb";
 const AUDIT_FOLDER: &str = "audit";
+const VIEW_BROKEN: &str = "a committed change could not be applied to the view";
 /// How long the store may wait for tags from the HSM.
 const TAGS_WAIT: Duration = Duration::from_secs(30);
 
@@ -87,6 +89,7 @@ pub struct Region {
     started: Instant,
     owners: OnceLock<Vec<Addr<KeyManager>>>,
     keys: Mutex<keys::Keys>,
+    usage: Mutex<usage::UsageFile>,
     health: Arc<Health>,
     writers: usize,
 }
@@ -114,13 +117,15 @@ impl Region {
     /// Opens the region in `options.data`, making its keys and store on the first start. Every row is checked.
     pub fn open(options: &RegionOptions, clock: Arc<dyn Clock>) -> Result<Arc<Self>, RegionError> {
         let store_path = options.data.join(STORE_FILE);
-        let (keys, ring) = keys::Keys::open(options, clock.now())?;
+        let (mut keys, ring) = keys::Keys::open(options, clock.now())?;
         if !keys.is_new() && !store_path.exists() {
             return Err(RegionError::StoreMissing { store: store_path, keys: keys.path().to_owned() });
         }
         let hsm = HsmPool::start(pool_config(options), ring)?;
         let health = Arc::new(Health::default());
         let (store, view) = open_store(&store_path, options, &hsm, &health)?;
+        keys.finish()?;
+        let usage = usage::UsageFile::open(&options.data, &view.load(), clock.now());
         let audit_path = options.data.join(AUDIT_FOLDER);
         let config = AuditConfig {
             file_bytes_max: options.audit_file_bytes_max,
@@ -140,6 +145,7 @@ impl Region {
             started: Instant::now(),
             owners: OnceLock::new(),
             keys: Mutex::new(keys),
+            usage: Mutex::new(usage),
             health,
             writers: options.writers.max(1),
         }))
@@ -156,9 +162,33 @@ impl Region {
         }
     }
 
+    /// Puts on disk what is only written now and then; for a clean stop, once no request is under way.
+    pub fn settle(&self) {
+        let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = usage.save(&self.view(), self.clock.now()) {
+            tracing::error!(%error, "when keys were last used could not be written");
+        }
+    }
+
     /// The newest view. A request loads it once.
     pub fn view(&self) -> Arc<RegionView> {
         self.view.load_full()
+    }
+
+    /// The newest view, for a request to be judged by.
+    ///
+    /// # Errors
+    /// When a committed change could not be applied: the view may then allow what was revoked, so nothing is judged.
+    pub(crate) fn coherent_view(&self) -> Result<Arc<RegionView>, KmsError> {
+        if self.health.view_broken.load(Ordering::Acquire) {
+            return Err(KmsError::internal(VIEW_BROKEN));
+        }
+        Ok(self.view())
+    }
+
+    /// Whether an answer that was due then is of no use any more.
+    pub(crate) fn is_over(&self, deadline: Instant) -> bool {
+        Instant::now() >= deadline
     }
 
     pub fn place(&self) -> &Place {
@@ -243,7 +273,7 @@ impl Region {
     /// Why the region should not serve now; `None` when it should.
     pub fn ailment(&self) -> Option<&'static str> {
         if self.health.view_broken.load(Ordering::Acquire) {
-            return Some("a committed change could not be applied to the view");
+            return Some(VIEW_BROKEN);
         }
         if !self.audit.healthy() {
             return Some("the audit log cannot be written");
@@ -310,6 +340,9 @@ struct ViewFollower {
 
 impl Follower for ViewFollower {
     fn apply(&mut self, event: &Event) {
+        if self.health.view_broken.load(Ordering::Acquire) {
+            return;
+        }
         match self.builder.apply(event) {
             Ok(view) => self.view.store(view),
             Err(error) => {
@@ -339,3 +372,6 @@ impl RowSealer for HsmSealer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

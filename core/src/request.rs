@@ -59,6 +59,8 @@ impl Source {
 pub struct Meta {
     pub request_id: Arc<str>,
     pub user_agent: Option<Arc<str>>,
+    /// As the client claims; good for nothing but `aws:referer`.
+    pub referer: Option<Arc<str>>,
     /// `TLSv1.3`; `None` off TLS.
     pub tls_version: Option<&'static str>,
     pub cipher_suite: Option<String>,
@@ -105,7 +107,8 @@ pub struct Prepared {
     pub effect: Effect,
     /// Tells which key manager orders the writes to this request's key.
     pub owner: u64,
-    /// The account and key whose rates this request counts against.
+    /// The key whose rate this request counts against. A caller of another account must be allowed to use it first: else
+    /// it could use up the rate, and see by the throttling that there is such a key.
     pub key: Option<Arc<crate::view::KeyEntry>>,
 }
 
@@ -181,10 +184,14 @@ pub(crate) fn prepare<Op: Operation>(
         return turned(refusal.error, entry, true);
     }
     let key = targets.first_key().map(|key| key.entry.clone());
+    let is_counted = |key: &crate::view::KeyEntry| {
+        key.record.account == asked.caller.account || judge::all(Op::SPEC, &view, &asked, &*input, &targets).is_ok()
+    };
     let owner = key.as_ref().map_or_else(
         || crate::region::spread(&asked.meta.request_id),
         |key| crate::region::spread(key.record.id.as_str()),
     );
+    let key = key.filter(|key| is_counted(key));
     let asked = Arc::new(asked);
     let job = Box::new(Execute::<Op> { asked, input, view, targets, entry });
     Ok(Prepared { job, effect: Op::SPEC.effect, owner, key })

@@ -175,13 +175,12 @@ impl Worker {
             Ok(asked) => asked,
             Err(failure) => return self.unauthenticated(&failure, Protocol::Json, name, arrived),
         };
-        if !operation::is_known(name) {
-            return (wire::unknown_operation(), "UnknownOperationException");
-        }
         let view = self.shared.region.view();
         let entry = Entry::open(self.desk.clone(), &view, &asked, "kms", name);
         let Some(spec) = spec else {
-            return self.refused(entry, &operation::unsupported(name));
+            let is_known = operation::is_known(name);
+            let error = if is_known { operation::unsupported(name) } else { KmsError::UnknownOperation };
+            return self.refused(entry, &error);
         };
         match self.prepared(spec, asked, entry, arrived) {
             Ok(prepared) => self.run(prepared, arrived).await,
@@ -284,14 +283,20 @@ impl Worker {
             Err(failure) => return self.unauthenticated(&failure, Protocol::Query, action, arrived),
         };
         let request_id = &arrived.request_id;
-        if action != "GetCallerIdentity" {
+        let is_known = action == "GetCallerIdentity";
+        let view = self.shared.region.view();
+        // What is no action's name is the caller's free text, and does not belong into the record's own members.
+        let event_name = if is_known { action } else { "Unknown" };
+        let entry = Entry::open(self.desk.clone(), &view, &asked, "sts", event_name);
+        let recorded =
+            if is_known { entry.close(Ok(serde_json::Value::Null)) } else { entry.refuse("InvalidAction", "") };
+        if let Err(cause) = recorded {
+            tracing::error!(%cause, "a call of STS could not be recorded");
+            return (sts::error(500, "InternalFailure", "", request_id), "InternalFailure");
+        }
+        if !is_known {
             let version = form.value("Version").unwrap_or_default();
             return (sts::invalid_action(action, version, request_id), "InvalidAction");
-        }
-        let view = self.shared.region.view();
-        let entry = Entry::open(self.desk.clone(), &view, &asked, "sts", action);
-        if entry.close(Ok(serde_json::Value::Null)).is_err() {
-            return (sts::error(500, "InternalFailure", "", request_id), "InternalFailure");
         }
         let identity = sts::CallerIdentity {
             user_id: asked.caller.principal.unique_id().unwrap_or_default(),
@@ -323,6 +328,7 @@ impl Worker {
         Meta {
             request_id: arrived.request_id.as_str().into(),
             user_agent: arrived.header("user-agent").map(Into::into),
+            referer: arrived.header("referer").map(Into::into),
             tls_version: arrived.connection.tls_version,
             cipher_suite: arrived.connection.cipher_suite.clone(),
             key_exchange: arrived.connection.key_exchange.clone(),

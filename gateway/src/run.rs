@@ -130,6 +130,7 @@ impl Serving {
         tracing::info!("draining");
         let drained = self.running.drain().await;
         self.operations.handle.stop(true).await;
+        region.settle();
         drained.map_err(|cause| RunError::Io { what: "draining".to_owned(), cause })
     }
 

@@ -49,9 +49,10 @@ class Stream(threading.Thread):
         grant = self.client.create_grant(KeyId=key["Arn"], GranteePrincipal=nobody, Operations=["Encrypt"])
         self.grants[grant["GrantId"]] = key["Arn"]
         if len(self.keys) % 3 == 0:
+            # What was sent and is not acknowledged may have been done or not.
+            del self.grants[grant["GrantId"]]
             self.client.revoke_grant(KeyId=key["Arn"], GrantId=grant["GrantId"])
             self.grants[grant["GrantId"]] = None
-            # From here until it is acknowledged the key may be in either state.
             self.disabled[key["Arn"]] = None
             self.client.disable_key(KeyId=key["Arn"])
             self.disabled[key["Arn"]] = True
@@ -68,8 +69,8 @@ class Stream(threading.Thread):
         for key, description in self.keys.items():
             found = client.describe_key(KeyId=key)["KeyMetadata"]
             assert found["Description"] == description
-            if self.disabled.get(key):
-                assert found["KeyState"] == "Disabled"
+            if self.disabled.get(key) is not None:
+                assert found["KeyState"] == ("Disabled" if self.disabled[key] else "Enabled")
         for alias, key in self.aliases.items():
             assert client.describe_key(KeyId=alias)["KeyMetadata"]["Arn"] == key
         for key, value in self.tags.items():
@@ -80,8 +81,10 @@ class Stream(threading.Thread):
         for grant, key in self.grants.items():
             assert key or all(grant not in str(client.list_grants(KeyId=each)["Grants"]) for each in self.disabled)
         for key, blob, context, plaintext in self.blobs:
-            if key in self.disabled:
+            if key in self.disabled and self.disabled[key] is not False:
                 client.enable_key(KeyId=key)
+                # Acknowledged as well, and to be found so by the next check.
+                self.disabled[key] = False
             opened = client.decrypt(CiphertextBlob=blob, EncryptionContext=context)
             assert (opened["KeyId"], opened["Plaintext"]) == (key, plaintext)
 

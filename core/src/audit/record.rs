@@ -165,7 +165,7 @@ impl Kannuki {
 pub struct Decision {
     /// `allow`, `explicitDeny` or `implicitDeny`.
     pub verdict: String,
-    /// The kind of policy, for example `endpointPolicy` or `keyPolicy`.
+    /// The kind of policy, as `authz::Layer` names it: `vpce`, `resource`, `identity`, `grant`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<String>,
     /// The policy's name or ARN.

@@ -197,11 +197,21 @@ pub struct Decision {
     /// Whether the resource is another account's.
     #[serde(skip)]
     pub(super) foreign: bool,
+    /// Whether nothing on the side of the resource's account lets the caller in.
+    #[serde(skip)]
+    pub(super) uninvited: bool,
 }
 
 impl Decision {
     pub fn is_allowed(&self) -> bool {
         self.verdict == Verdict::Allowed
+    }
+
+    /// Whether the caller is of another account and the owner of the resource has not let it in. It must then be told
+    /// what it would be told of a resource that does not exist: by its own policies, and by an endpoint's, it could
+    /// otherwise ask for the tags of any key whose ARN it knows.
+    pub fn is_strangers(&self) -> bool {
+        self.foreign && self.uninvited && !self.is_allowed()
     }
 }
 
@@ -214,6 +224,7 @@ pub fn decide(question: &Question<'_>, policies: &Policies<'_>) -> Decision {
         _ => false,
     };
     let heard = Heard::listen(&call, policies);
+    let uninvited = foreign && !permit::is_invited(question, policies, &heard);
     let mut explicit_denies = Layers::default();
     heard.denials().for_each(|(layer, _)| explicit_denies.insert(layer));
     let decision = |verdict, decided_by| Decision {
@@ -223,6 +234,7 @@ pub fn decide(question: &Question<'_>, policies: &Policies<'_>) -> Decision {
         explicit_denies,
         grants: Vec::new(),
         foreign,
+        uninvited,
     };
     if let Some((layer, hit)) = heard.denials().next() {
         return decision(Verdict::ExplicitDeny, hit.reason(layer));

@@ -51,6 +51,14 @@ pub(super) fn permit(
         .ok_or(blame.0.map_or(Layer::Key, |(_, layer)| layer))
 }
 
+/// Whether the key's own account lets a caller of another account in, by its key policy or by a grant, so that only the
+/// caller's side is left to ask.
+pub(super) fn is_invited(question: &Question<'_>, policies: &Policies<'_>, heard: &Heard<'_>) -> bool {
+    let operation = operation(question);
+    let by_grant = || policies.grants.iter().any(|grant| reach_of(grant, operation, question, policies).is_some());
+    policies.cross_account_allowed && (heard.key.allowed().is_some() || by_grant())
+}
+
 pub(super) fn is_key(resource: &Arn<'_>) -> bool {
     matches!(resource.parts, Some([_, _, "kms", _, _, name]) if name.starts_with("key/"))
 }
@@ -94,7 +102,7 @@ fn by_grant(
     caller: &Caller<'_>,
     blame: &mut Blame,
 ) -> Option<Permit> {
-    let operation = question.action.split_once(':').map_or(question.action, |(_, name)| name);
+    let operation = operation(question);
     let mut permit: Option<Permit> = None;
     for grant in policies.grants {
         let Some(reach) = reach_of(grant, operation, question, policies) else { continue };
@@ -108,6 +116,10 @@ fn by_grant(
         }
     }
     permit
+}
+
+fn operation<'a>(question: &Question<'a>) -> &'a str {
+    question.action.split_once(':').map_or(question.action, |(_, name)| name)
 }
 
 fn reach_of(grant: &Grant, operation: &str, question: &Question<'_>, policies: &Policies<'_>) -> Option<Reach> {

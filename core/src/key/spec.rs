@@ -53,3 +53,32 @@ pub fn grant_operations(spec: KeySpec, usage: KeyUsageType) -> &'static [&'stati
         _ => &["CreateGrant", "RetireGrant", "DescribeKey"],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::authz::grant::Operations;
+
+    const USAGES: [KeyUsageType; 4] = [
+        KeyUsageType::EncryptDecrypt,
+        KeyUsageType::SignVerify,
+        KeyUsageType::GenerateVerifyMac,
+        KeyUsageType::KeyAgreement,
+    ];
+
+    #[test]
+    fn what_the_hsm_can_hold_can_be_used() {
+        for name in ["SYMMETRIC_DEFAULT", "RSA_2048", "ECC_NIST_P256", "HMAC_256", "SM2", "ML_DSA_44"] {
+            let spec: KeySpec = name.parse().unwrap();
+            assert!(!usages(spec).is_empty(), "{name}");
+            for usage in USAGES {
+                let algorithms = encryption_algorithms(spec, usage);
+                assert!(algorithms.is_empty() || usages(spec).contains(&usage), "{name} {usage:?}");
+                assert!(Operations::from_names(grant_operations(spec, usage).iter().copied()).is_some(), "{name}");
+            }
+            let encrypts = USAGES.iter().any(|usage| !encryption_algorithms(spec, *usage).is_empty());
+            assert_eq!(hsm_spec(spec).is_some(), encrypts, "{name}");
+        }
+    }
+}

@@ -7,6 +7,10 @@ use crate::key_manager::{Authorized, Planned, run};
 use crate::model::{Empty, KeySpec};
 use crate::operation::{CreateAlias, DeleteAlias, UpdateAlias};
 use crate::store::{Batch, Revision, Table};
+use crate::view::KeyEntry;
+
+/// Aliases per key. AWS's quota is 50 and can be raised on request (resource quotas of the developer guide).
+const ALIASES_MAX: usize = 1000;
 
 pub(crate) fn create(rq: Authorized<CreateAlias>) -> Planned<Empty> {
     let alias = rq.alias(0)?.clone();
@@ -14,6 +18,7 @@ pub(crate) fn create(rq: Authorized<CreateAlias>) -> Planned<Empty> {
     if alias.entry.is_some() {
         return Err(KmsError::AliasExists { arn: alias.arn.to_string() });
     }
+    require_room(&key.entry)?;
     let now = rq.now();
     let record = AliasRecord {
         account: alias.account,
@@ -23,12 +28,7 @@ pub(crate) fn create(rq: Authorized<CreateAlias>) -> Planned<Empty> {
         updated: now,
     };
     run(async move {
-        let batch = Batch::default().expect(Table::Key, record.key, key.entry.version).create(
-            Table::Alias,
-            alias.row(),
-            record.encode(),
-        );
-        rq.commit(batch).await?;
+        rq.commit(Batch::default().create(Table::Alias, alias.row(), record.encode())).await?;
         Ok(Empty)
     })
 }
@@ -37,16 +37,13 @@ pub(crate) fn update(rq: Authorized<UpdateAlias>) -> Planned<Empty> {
     let alias = rq.alias(0)?.clone();
     let (old, new) = (rq.target(1)?.clone(), rq.target(2)?.clone());
     same_kind(&alias.arn, &old.entry.record, &new.entry.record)?;
+    if old.entry.record.id != new.entry.record.id {
+        require_room(&new.entry)?;
+    }
     let (record, version) = present(&alias)?;
     let record = AliasRecord { key: new.entry.record.id, updated: rq.now(), ..record };
     run(async move {
-        let batch = Batch::default().expect(Table::Key, record.key, new.entry.version).change(
-            Table::Alias,
-            alias.row(),
-            version,
-            record.encode(),
-        );
-        rq.commit(batch).await?;
+        rq.commit(Batch::default().change(Table::Alias, alias.row(), version, record.encode())).await?;
         Ok(Empty)
     })
 }
@@ -63,6 +60,13 @@ pub(crate) fn delete(rq: Authorized<DeleteAlias>) -> Planned<Empty> {
 fn present(alias: &crate::request::AliasTarget) -> Result<(AliasRecord, Revision), KmsError> {
     let entry = alias.entry.as_ref().ok_or_else(|| KmsError::AliasNotFound { arn: alias.arn.to_string() })?;
     Ok((entry.record.clone(), entry.version))
+}
+
+fn require_room(key: &KeyEntry) -> Result<(), KmsError> {
+    if key.aliases.len() >= ALIASES_MAX {
+        return Err(KmsError::LimitExceeded(format!("{} has reached its limit of {ALIASES_MAX} aliases.", key.arn)));
+    }
+    Ok(())
 }
 
 /// An alias moves only between keys of one type (symmetric, asymmetric, HMAC) and usage (API reference of UpdateAlias).

@@ -3,9 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use kms_hsm::EncryptionContext;
-use kms_hsm::Plaintext;
 use kms_hsm::command;
+use kms_hsm::{CONTEXT_BYTES_MAX, EncryptionContext, Plaintext};
 
 use crate::error::KmsError;
 use crate::key::spec;
@@ -20,11 +19,12 @@ pub(crate) fn encrypt(rq: Authorized<Encrypt>) -> Planned<EncryptResponse> {
     let key = rq.key()?.clone();
     let algorithm = encryption_algorithm(&key, rq.input.encryption_algorithm, "Encrypt")?;
     let held = rq.current_material(&key)?;
+    let context = context(rq.input.encryption_context.as_ref())?;
     run(async move {
         let command = command::Encrypt {
             key: held.clone(),
             plaintext: Plaintext::new(rq.input.plaintext.expose().to_vec()),
-            context: context(rq.input.encryption_context.as_ref()),
+            context,
         };
         let sealed = rq.hsm(command).await?;
         rq.rewrapped(&key, &held, sealed.rewrapped);
@@ -38,13 +38,14 @@ pub(crate) fn encrypt(rq: Authorized<Encrypt>) -> Planned<EncryptResponse> {
 
 pub(crate) fn decrypt(rq: Authorized<Decrypt>) -> Planned<DecryptResponse> {
     let key = rq.key()?.clone();
+    require_ciphertext(&key, rq.input.dry_run, &rq.input.dry_run_modifiers)?;
     let blob = ciphertext(rq.input.ciphertext_blob.as_ref())?;
     let held = rq.material_of(&key, blob)?;
     let algorithm = encryption_algorithm(&key, rq.input.encryption_algorithm, "Decrypt")?;
     let command = command::Decrypt {
         key: held.clone(),
         blob: blob.to_vec(),
-        context: context(rq.input.encryption_context.as_ref()),
+        context: context(rq.input.encryption_context.as_ref())?,
     };
     run(async move {
         let opened = rq.hsm(command).await?;
@@ -61,6 +62,7 @@ pub(crate) fn decrypt(rq: Authorized<Decrypt>) -> Planned<DecryptResponse> {
 
 pub(crate) fn re_encrypt(rq: Authorized<ReEncrypt>) -> Planned<ReEncryptResponse> {
     let (source, destination) = (rq.target(0)?.clone(), rq.target(1)?.clone());
+    require_ciphertext(&source, rq.input.dry_run, &rq.input.dry_run_modifiers)?;
     let blob = ciphertext(rq.input.ciphertext_blob.as_ref())?;
     let source_held = rq.material_of(&source, blob)?;
     let source_algorithm = encryption_algorithm(&source, rq.input.source_encryption_algorithm, "ReEncryptFrom")?;
@@ -71,8 +73,8 @@ pub(crate) fn re_encrypt(rq: Authorized<ReEncrypt>) -> Planned<ReEncryptResponse
         source: source_held.clone(),
         destination: destination_held.clone(),
         blob: blob.to_vec(),
-        source_context: context(rq.input.source_encryption_context.as_ref()),
-        destination_context: context(rq.input.destination_encryption_context.as_ref()),
+        source_context: context(rq.input.source_encryption_context.as_ref())?,
+        destination_context: context(rq.input.destination_encryption_context.as_ref())?,
     };
     run(async move {
         let sealed = rq.hsm(command).await?;
@@ -151,7 +153,7 @@ fn data_key<Op: Operation>(
     let key = rq.key()?.clone();
     encryption_algorithm(&key, None, operation)?;
     let command =
-        command::GenerateDataKey { key: rq.current_material(&key)?, length, context: context(pairs), with_plaintext };
+        command::GenerateDataKey { key: rq.current_material(&key)?, length, context: context(pairs)?, with_plaintext };
     Ok((key, command))
 }
 
@@ -182,13 +184,31 @@ fn encryption_algorithm(
     Ok(asked)
 }
 
-/// The model lets CiphertextBlob be absent (only a dry run may leave it out, and that is not offered here).
+/// A dry run may leave the ciphertext out of account; it is then about a key that it must name (API reference of Decrypt).
+fn require_ciphertext(
+    key: &KeyTarget,
+    dry_run: Option<bool>,
+    modifiers: &[DryRunModifierType],
+) -> Result<(), KmsError> {
+    if dry_run != Some(true) || !modifiers.contains(&DryRunModifierType::IgnoreCiphertext) {
+        return Ok(());
+    }
+    Err(if key.hidden { KmsError::Validation("KeyId is required.".to_owned()) } else { KmsError::DryRun })
+}
+
+/// The model lets CiphertextBlob be absent, for dry runs.
 fn ciphertext(blob: Option<&Blob>) -> Result<&[u8], KmsError> {
     let missing = || KmsError::Validation("CiphertextBlob is required.".to_owned());
     blob.map(|blob| blob.as_ref()).ok_or_else(missing)
 }
 
-fn context(pairs: Option<&BTreeMap<String, String>>) -> EncryptionContext {
-    let pairs = pairs.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
-    EncryptionContext::from_pairs(pairs)
+fn context(pairs: Option<&BTreeMap<String, String>>) -> Result<EncryptionContext, KmsError> {
+    /// What the HSM's form of a context adds to one, and to each of its pairs, at most.
+    const ADDED: usize = 64;
+    let pairs = || pairs.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
+    let bytes: usize = pairs().map(|(key, value)| ADDED + key.len() + value.len()).sum();
+    if ADDED + bytes > CONTEXT_BYTES_MAX {
+        return Err(KmsError::Validation("The encryption context is too long.".to_owned()));
+    }
+    Ok(EncryptionContext::from_pairs(pairs()))
 }

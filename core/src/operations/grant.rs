@@ -5,20 +5,23 @@ use aws_lc_rs::digest::{SHA256, digest};
 use kms_hsm::command::{Authenticate, Purpose};
 
 use super::paging::Page;
-use crate::authz::grant as rules;
+use crate::authz::{PrincipalName, grant as rules};
 use crate::error::KmsError;
 use crate::grant_token::GrantToken;
-use crate::id::KeyId;
-use crate::key::record::{Constraints, GrantRecord, Stored};
+use crate::id::{KeyId, is_grant_id};
+use crate::key::record::{Constraints, GrantRecord, KeyRecord, Stored};
 use crate::key::spec;
 use crate::key_manager::{Authorized, Planned, run};
 use crate::model::*;
 use crate::operation::{CreateGrant, ListGrants, ListRetirableGrants, Operation, RetireGrant, RevokeGrant};
 use crate::store::{Batch, Revision, Table};
-use crate::view::{GrantEntry, KeyEntry};
+use crate::view::{GrantEntry, KeyEntry, RegionView};
 
 /// Grants per key (resource quotas of the developer guide).
 const GRANTS_MAX: usize = 50_000;
+/// What one encryption context constraint may hold, names and values together (API reference of CreateGrant).
+const CONSTRAINT_PAIRS_MAX: usize = 8;
+const CONSTRAINT_CHARS_MAX: usize = 384;
 
 pub(crate) fn create(rq: Authorized<CreateGrant>) -> Planned<CreateGrantResponse> {
     let key = rq.key()?.clone();
@@ -29,19 +32,19 @@ pub(crate) fn create(rq: Authorized<CreateGrant>) -> Planned<CreateGrantResponse
             return Err(rq.not_delegable());
         }
     }
-    if let Some(present) = key.entry.grant(&record.id).filter(|_| record.name.is_some()) {
-        let (id, revision) = (present.record.id.clone(), present.version);
-        return run(async move { answer(&rq, record.key, id, revision).await });
+    if let Some(present) = key.entry.grant(&record.id).cloned() {
+        return run(async move {
+            // Nothing to write, but the right to the token must still stand when it is given out.
+            let held = Batch::default().expect(Table::Grant, row(record.key, &record.id), present.version);
+            let revision = rq.commit(held).await?;
+            answer(&rq, record.key, record.id, revision).await
+        });
     }
     if key.entry.grant_count() >= GRANTS_MAX {
         return Err(KmsError::LimitExceeded(format!("{} has reached its limit of {GRANTS_MAX} grants.", key.arn)));
     }
     run(async move {
-        let batch = Batch::default().expect(Table::Key, record.key, key.entry.version).create(
-            Table::Grant,
-            row(record.key, &record.id),
-            record.encode(),
-        );
+        let batch = Batch::default().create(Table::Grant, row(record.key, &record.id), record.encode());
         let revision = rq.commit(batch).await?;
         answer(&rq, record.key, record.id, revision).await
     })
@@ -69,11 +72,17 @@ fn asked_for(rq: &Authorized<CreateGrant>, key: &KeyEntry) -> Result<GrantRecord
         })?;
     let retiring = one_of("Retiring", input.retiring_principal.as_ref(), input.retiring_service_principal.as_ref())?;
     for principal in [input.grantee_principal.as_deref(), input.retiring_principal.as_deref()].into_iter().flatten() {
-        require_principal(rq, principal)?;
+        require_principal(&rq.view, principal)?;
     }
     let constraints = input.constraints.as_ref().map(constraints).transpose()?;
     if input.grantee_service_principal.is_some() {
         require_for_service(&constraints, retiring.as_deref())?;
+    }
+    let mut operations: Vec<String> = Vec::new();
+    for operation in &input.operations {
+        if !operations.iter().any(|known| known == operation.as_str()) {
+            operations.push(operation.as_str().to_owned());
+        }
     }
     let mut record = GrantRecord {
         id: String::new(),
@@ -81,31 +90,39 @@ fn asked_for(rq: &Authorized<CreateGrant>, key: &KeyEntry) -> Result<GrantRecord
         name: input.name.clone(),
         grantee,
         retiring,
-        operations: input.operations.iter().map(|operation| operation.as_str().to_owned()).collect(),
+        operations,
         constraints,
         created: rq.now(),
         issuer: rq.account(),
     };
-    require_suitable(&record, key)?;
+    require_suitable(&record, &key.record)?;
+    // INVARIANT: what is committed can be read back as a grant; else one request could put the view out of order.
+    record.as_grant().map_err(KmsError::Validation)?;
     record.id = identify(&record);
     Ok(record)
 }
 
 /// The operations and constraints must be ones that the key's type has (API reference of CreateGrant).
-fn require_suitable(record: &GrantRecord, key: &KeyEntry) -> Result<(), KmsError> {
-    let allowed = spec::grant_operations(key.record.spec, key.record.usage);
-    match record.operations.iter().find(|operation| !allowed.contains(&operation.as_str())) {
-        Some(operation) => Err(KmsError::Validation(format!(
-            "Grant operation {operation} is not valid for a key with key spec {}.",
-            key.record.spec.as_str()
-        ))),
-        None => Ok(()),
+fn require_suitable(record: &GrantRecord, key: &KeyRecord) -> Result<(), KmsError> {
+    let allowed = spec::grant_operations(key.spec, key.usage);
+    if let Some(operation) = record.operations.iter().find(|operation| !allowed.contains(&operation.as_str())) {
+        let spec = key.spec.as_str();
+        return Err(KmsError::Validation(format!(
+            "Grant operation {operation} is not valid for a key with key spec {spec}."
+        )));
     }
+    let on_context = record.constraints.as_ref().is_some_and(|given| given.equals.is_some() || given.subset.is_some());
+    if on_context && key.spec != KeySpec::SymmetricDefault {
+        let text = "Encryption context constraints are valid only for grants on symmetric encryption keys.";
+        return Err(KmsError::Validation(text.to_owned()));
+    }
+    Ok(())
 }
 
 fn identify(record: &GrantRecord) -> String {
     let salt = if record.name.is_some() { String::new() } else { uuid::Uuid::new_v4().to_string() };
-    let undated = GrantRecord { created: crate::clock::Timestamp(0), ..record.clone() };
+    let mut undated = GrantRecord { created: crate::clock::Timestamp(0), ..record.clone() };
+    undated.operations.sort_unstable();
     let mut bytes = undated.encode();
     bytes.extend_from_slice(salt.as_bytes());
     hex::encode(digest(&SHA256, &bytes))
@@ -121,16 +138,11 @@ fn one_of(what: &str, principal: Option<&String>, service: Option<&String>) -> R
 }
 
 /// Grantees and retiring principals must be valid ARNs of principals that exist.
-fn require_principal(rq: &Authorized<CreateGrant>, arn: &str) -> Result<(), KmsError> {
+fn require_principal(view: &RegionView, arn: &str) -> Result<(), KmsError> {
     let invalid = || KmsError::InvalidArn(format!("ARN does not refer to a valid principal: {arn}"));
-    let principal = crate::authz::Principal::parse_arn(arn, &rq.view.place.partition).ok_or_else(invalid)?;
-    let exists = match &principal {
-        crate::authz::Principal::Root { account } => {
-            crate::id::AccountId::parse(account).is_some_and(|account| rq.view.account_exists(account))
-        }
-        _ => rq.view.identity(arn).is_some(),
-    };
-    exists.then_some(()).ok_or_else(invalid)
+    let here = arn.split(':').nth(1) == Some(&*view.place.partition);
+    let principal = PrincipalName::from_arn(arn).filter(|_| here).ok_or_else(invalid)?;
+    super::policy::exists(view, &principal).then_some(()).ok_or_else(invalid)
 }
 
 /// A service as grantee needs a SourceArn and someone who may retire the grant (API reference of CreateGrant).
@@ -149,9 +161,18 @@ fn constraints(given: &GrantConstraints) -> Result<Constraints, KmsError> {
         subset: given.encryption_context_subset.clone(),
         source_arn: given.source_arn.clone(),
     };
+    let refuse = |text: String| Err(KmsError::Validation(text));
     if constraints.equals.is_some() && constraints.subset.is_some() {
-        let text = "You cannot specify both EncryptionContextEquals and EncryptionContextSubset.";
-        return Err(KmsError::Validation(text.to_owned()));
+        return refuse("You cannot specify both EncryptionContextEquals and EncryptionContextSubset.".to_owned());
+    }
+    for pairs in constraints.equals.iter().chain(&constraints.subset) {
+        let chars: usize = pairs.iter().map(|(name, value)| name.chars().count() + value.chars().count()).sum();
+        if pairs.len() > CONSTRAINT_PAIRS_MAX || chars > CONSTRAINT_CHARS_MAX {
+            return refuse(format!(
+                "A grant constraint can have up to {CONSTRAINT_PAIRS_MAX} encryption context pairs of {CONSTRAINT_CHARS_MAX} \
+                 characters in all."
+            ));
+        }
     }
     Ok(constraints)
 }
@@ -163,6 +184,7 @@ pub(crate) fn list(rq: Authorized<ListGrants>) -> Planned<ListGrantsResponse> {
         return Err(KmsError::InvalidGrantId);
     }
     let input = &rq.input;
+    one_of("Grantee", input.grantee_principal.as_ref(), input.grantee_service_principal.as_ref())?;
     let asked = |grant: &GrantRecord| {
         input.grant_id.as_ref().is_none_or(|id| *id == grant.id)
             && input.grantee_principal.as_ref().is_none_or(|grantee| *grantee == grant.grantee)
@@ -179,9 +201,8 @@ pub(crate) fn list_retirable(rq: Authorized<ListRetirableGrants>) -> Planned<Lis
     let input = &rq.input;
     let principal = one_of("Retiring", input.retiring_principal.as_ref(), input.retiring_service_principal.as_ref())?
         .ok_or_else(|| KmsError::Validation("You must specify a RetiringPrincipal.".to_owned()))?;
-    let own = crate::authz::Principal::parse_arn(&principal, &rq.view.place.partition)
-        .is_some_and(|principal| principal.account() == Some(rq.account().as_str()));
-    if !own {
+    let named = PrincipalName::from_arn(&principal);
+    if named.is_none_or(|principal| principal.account() != Some(rq.account().as_str())) {
         return Err(KmsError::InvalidArn(format!("{principal} is not a principal of account {}.", rq.account())));
     }
     let after = page.after().unwrap_or_default();
@@ -218,11 +239,6 @@ async fn end<Op: Operation>(rq: &Authorized<Op>, key: KeyId, grant: &GrantEntry)
 
 fn row(key: KeyId, grant: &str) -> String {
     format!("{key}/{grant}")
-}
-
-/// Grant ids are 64 hex digits.
-fn is_grant_id(id: &str) -> bool {
-    id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn shown<Op: Operation>(rq: &Authorized<Op>, entry: &GrantEntry, arn: &str) -> GrantListEntry {

@@ -18,7 +18,8 @@ use crate::operation::{
     CancelKeyDeletion, CreateKey, DescribeKey, DisableKey, EnableKey, Operation, ScheduleKeyDeletion,
     UpdateKeyDescription,
 };
-use crate::store::{Batch, Table};
+use crate::store::{Batch, Revision, Table};
+use crate::view::KeyEntry;
 
 /// The waiting period of ScheduleKeyDeletion, in days (API reference).
 const WINDOW_DAYS_MIN: i32 = 7;
@@ -32,11 +33,6 @@ pub(crate) fn create(rq: Authorized<CreateKey>) -> Planned<CreateKeyResponse> {
     let id = KeyId::random();
     let tags: Vec<Tag> = tag::parse(&input.tags)?;
     let arn = rq.view.place.key_arn(rq.account(), id);
-    let bypass = input.bypass_policy_lockout_safety_check;
-    let policy = match &input.policy {
-        Some(text) => Some(policy::acceptable(&rq, text, &arn, rq.account(), bypass)?),
-        None => None,
-    };
     let record = KeyRecord {
         id,
         account: rq.account(),
@@ -47,10 +43,14 @@ pub(crate) fn create(rq: Authorized<CreateKey>) -> Planned<CreateKeyResponse> {
         origin: OriginType::AwsKms,
         multi_region: false,
         state: KeyState::new(),
-        policy,
+        policy: None,
         tags,
         current: None,
     };
+    let proposed = |policy| KeyEntry::new(record.clone(), Revision::NONE, arn.as_str().into(), policy);
+    let bypass = input.bypass_policy_lockout_safety_check;
+    let policy = input.policy.as_deref().map(|text| policy::acceptable(&rq, text, bypass, proposed)).transpose()?;
+    let record = KeyRecord { policy, ..record };
     let label = record.label(&rq.view.place).ok_or_else(|| KmsError::internal("a spec on offer has no label"))?;
     run(async move {
         let held = rq.hsm(GenerateMaterial { label }).await?;

@@ -9,3 +9,6 @@ pub(crate) mod listing;
 mod paging;
 pub(crate) mod policy;
 pub(crate) mod tag;
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! PutKeyPolicy, GetKeyPolicy, ListKeyPolicies, and what makes a key policy acceptable.
 //! The document language is `authz`'s; whether its principals exist is the view's to say.
 
+use std::sync::Arc;
+
 use super::lifecycle::change;
 use super::paging::Page;
 use crate::authz::{Document, Kind, Malformed, PrincipalName};
@@ -10,16 +12,16 @@ use crate::key::record::KeyRecord;
 use crate::key_manager::{Authorized, Planned, run};
 use crate::model::{Empty, GetKeyPolicyResponse, ListKeyPoliciesResponse};
 use crate::operation::{GetKeyPolicy, ListKeyPolicies, Operation, PutKeyPolicy};
-use crate::view::RegionView;
+use crate::view::{KeyEntry, Policy, RegionView};
 
 /// The only name that a key policy has.
 const POLICY_NAME: &str = "default";
 
 pub(crate) fn put(rq: Authorized<PutKeyPolicy>) -> Planned<Empty> {
     require_default(rq.input.policy_name.as_deref())?;
-    let key = rq.key()?;
+    let key = rq.key()?.entry.clone();
     let bypass = rq.input.bypass_policy_lockout_safety_check;
-    let policy = acceptable(&rq, &rq.input.policy, &key.arn, key.entry.record.account, bypass)?;
+    let policy = acceptable(&rq, &rq.input.policy, bypass, |policy| KeyEntry { policy, ..(*key).clone() })?;
     change(rq, move |record| KeyRecord { policy: Some(policy), ..record }, |_| Empty)
 }
 
@@ -43,14 +45,13 @@ fn require_default(name: Option<&str>) -> Result<(), KmsError> {
     }
 }
 
-/// A key policy that may be put on the key `arn`: it parses, its principals exist, and, unless `bypass` is set, it lets
-/// the caller change it again (the lockout safety check of the developer guide).
+/// A key policy that may be put on a key: it parses, its principals exist, and, unless `bypass` is set, it lets the
+/// caller change it again (the lockout safety check of the developer guide). `key` makes the key that would have it.
 pub(super) fn acceptable<Op: Operation>(
     rq: &Authorized<Op>,
     text: &str,
-    arn: &str,
-    account: AccountId,
     bypass: bool,
+    key: impl FnOnce(Arc<Policy>) -> KeyEntry,
 ) -> Result<String, KmsError> {
     let document = Document::parse(text, Kind::Key).map_err(|error| match &error {
         Malformed::TooLarge { .. } => KmsError::LimitExceeded(error.message().into_owned()),
@@ -60,7 +61,8 @@ pub(super) fn acceptable<Op: Operation>(
         let text = "Policy contains a statement with one or more invalid principals.";
         return Err(KmsError::MalformedPolicy(text.to_owned()));
     }
-    if !bypass && !rq.would_allow(&document, "kms:PutKeyPolicy", arn, account) {
+    let policy = Arc::new(Policy { text: text.into(), document });
+    if !bypass && !rq.would_allow(key(policy), "kms:PutKeyPolicy") {
         let text = "The new key policy will not allow you to update the key policy in the future.";
         return Err(KmsError::MalformedPolicy(text.to_owned()));
     }
@@ -68,7 +70,7 @@ pub(super) fn acceptable<Op: Operation>(
 }
 
 /// Whether a principal that a policy names is one that this region knows.
-fn exists(view: &RegionView, principal: &PrincipalName) -> bool {
+pub(super) fn exists(view: &RegionView, principal: &PrincipalName) -> bool {
     match principal {
         PrincipalName::Account(account) => {
             AccountId::parse(account).is_some_and(|account| view.account_exists(account))

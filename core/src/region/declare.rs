@@ -187,8 +187,10 @@ impl Declaration<'_> {
     async fn key(&mut self, key: &DeclaredKey) -> Result<(), DeclareError> {
         let malformed = |why: &str| DeclareError::Malformed { what: format!("key {}", key.id), why: why.to_owned() };
         let id = KeyId::parse(&key.id).ok_or_else(|| malformed("its id is not one of a key"))?;
-        if self.view.key(id).is_some() {
-            return Ok(());
+        match self.view.key(id) {
+            Some(present) if present.record.account.as_str() == key.account => return Ok(()),
+            Some(_) => return Err(malformed("it is there, in another account")),
+            None => {}
         }
         if let Some(policy) = &key.policy {
             parse(policy, Kind::Key, &format!("the policy of key {id}"))?;
@@ -243,13 +245,10 @@ impl Declaration<'_> {
     fn remove_the_rest(&mut self) {
         let view = self.view;
         let accounts = view.accounts().map(|(id, _)| format!("account/{id}"));
-        let users =
-            view.identities().map(|identity| format!("user/{}/{}", identity.record.account, identity.record.name));
-        let access_keys = view.credentials().map(|credential| format!("access-key/{}", credential.id));
-        let vpcs = view.vpcs().map(|vpc| format!("vpc/{}", vpc.record.id));
-        let endpoints = view.endpoints().map(|endpoint| format!("endpoint/{}", endpoint.record.id));
-        let identities = accounts.chain(users).chain(access_keys).map(|key| RowKey::new(Table::Identity, key));
-        let present = identities.chain(vpcs.chain(endpoints).map(|key| RowKey::new(Table::Endpoint, key)));
+        let people = view.identities().map(|identity| identity.row());
+        let people = people.chain(view.credentials().map(|credential| credential.row()));
+        let networks = view.vpcs().map(|vpc| vpc.row()).chain(view.endpoints().map(|endpoint| endpoint.row()));
+        let present = accounts.map(|key| RowKey::new(Table::Identity, key)).chain(people).chain(networks);
         let gone: Vec<RowKey> = present.filter(|key| !self.declared.contains(key)).collect();
         self.batch = gone.into_iter().fold(std::mem::take(&mut self.batch), Batch::delete);
     }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use kms_hsm::blob::Header;
 
 use super::{Asked, Parameters};
+use crate::clock::Timestamp;
 use crate::error::KmsError;
 use crate::grant_token::GrantToken;
-use crate::id::{AccountId, AliasName, KeyId, KeyRef};
+use crate::id::{AccountId, AliasName, KeyId, KeyRef, Place, is_grant_id};
 use crate::operation::{On, Spec};
 use crate::view::{AliasEntry, GrantEntry, KeyEntry, RegionView};
 
@@ -26,6 +27,15 @@ pub enum Target {
     },
 }
 
+impl Target {
+    /// Notes that the target's key was used.
+    pub(crate) fn used_at(&self, now: Timestamp) {
+        if let Self::Key(key) = self {
+            key.entry.usage.used_at(now);
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct KeyTarget {
     pub entry: Arc<KeyEntry>,
@@ -36,6 +46,23 @@ pub struct KeyTarget {
     pub hidden: bool,
     /// The grant that the request names, for RetireGrant.
     pub grant: Option<Arc<GrantEntry>>,
+}
+
+impl KeyTarget {
+    /// The key as such, named in no particular way.
+    pub(crate) fn of(entry: Arc<KeyEntry>) -> Self {
+        Self { arn: entry.arn.clone(), entry, alias: None, hidden: false, grant: None }
+    }
+
+    /// What the same name would mean if there were no such key.
+    pub(crate) fn as_absent(&self, place: &Place) -> Target {
+        let account = self.entry.record.account;
+        let arn = match &self.alias {
+            Some(alias) => place.alias_arn(account, alias),
+            None => self.arn.to_string(),
+        };
+        Target::Absent { account, arn }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +91,14 @@ impl Targets {
 
     pub fn at(&self, index: usize) -> Option<&Target> {
         self.0.get(index)
+    }
+
+    /// The ids of the keys, in the order of the row's checks.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = KeyId> {
+        self.0.iter().filter_map(|target| match target {
+            Target::Key(key) => Some(key.entry.record.id),
+            _ => None,
+        })
     }
 
     pub fn first_key(&self) -> Option<&KeyTarget> {
@@ -144,7 +179,7 @@ impl Resolver<'_> {
             KeyRef::Alias(alias) | KeyRef::AliasArn { alias, .. } => Some(alias.clone()),
             _ => None,
         };
-        KeyTarget { entry: entry.clone(), arn: entry.arn.clone(), alias, hidden: false, grant: None }
+        KeyTarget { alias, ..KeyTarget::of(entry.clone()) }
     }
 
     fn absent(&self, name: &str, reference: KeyRef) -> Result<Target, KmsError> {
@@ -174,8 +209,7 @@ impl Resolver<'_> {
         let blob = blob.ok_or_else(|| KmsError::Validation("CiphertextBlob is required.".to_owned()))?;
         let header = Header::parse(blob).map_err(|_| KmsError::InvalidCiphertext)?;
         let entry = self.view.key_of_material(&header.material).ok_or(KmsError::HiddenCiphertext)?;
-        let target = KeyTarget { entry: entry.clone(), arn: entry.arn.clone(), alias: None, hidden: true, grant: None };
-        Ok(Target::Key(target))
+        Ok(Target::Key(KeyTarget { hidden: true, ..KeyTarget::of(entry.clone()) }))
     }
 
     fn alias(&self) -> Result<AliasTarget, KmsError> {
@@ -192,7 +226,7 @@ impl Resolver<'_> {
         let alias = self.alias()?;
         let absent = || KmsError::AliasNotFound { arn: alias.arn.clone() };
         let entry = alias.entry.as_ref().and_then(|alias| self.view.key(alias.record.key)).ok_or_else(absent)?;
-        Ok(Target::Key(self.found(entry, &KeyRef::Id(entry.record.id))))
+        Ok(Target::Key(KeyTarget::of(entry.clone())))
     }
 
     fn new_target(&self) -> Result<Target, KmsError> {
@@ -207,30 +241,42 @@ impl Resolver<'_> {
 
     /// RetireGrant names a grant by its token, or by key and grant id (API reference).
     fn grant_key(&self) -> Result<Target, KmsError> {
-        let (key, grant) = match (self.text("GrantToken"), self.text("KeyId"), self.text("GrantId")) {
-            (Some(token), None, None) => {
-                let (token, _) = GrantToken::decode(token).ok_or(KmsError::InvalidGrantToken)?;
-                (self.by_id(token.key)?, token.grant_id())
-            }
-            (None, Some(key), Some(grant)) => (self.key(key, false)?, grant.to_owned()),
+        match (self.text("GrantToken"), self.text("KeyId"), self.text("GrantId")) {
+            (Some(token), None, None) => self.grant_of_token(token),
+            (None, Some(key), Some(grant)) => self.grant_of_key(key, grant),
             _ => {
                 let text = "You must specify either a grant token, or a key ID and a grant ID.";
-                return Err(KmsError::Validation(text.to_owned()));
+                Err(KmsError::Validation(text.to_owned()))
             }
-        };
-        match key {
-            Target::Key(key) => match key.entry.grant(&grant).cloned() {
-                Some(found) => Ok(Target::Key(KeyTarget { grant: Some(found), ..key })),
-                None if key.entry.record.account == self.account => Err(KmsError::GrantNotFound { grant }),
-                None => Ok(Target::Absent { account: key.entry.record.account, arn: key.arn.to_string() }),
-            },
-            absent => Ok(absent),
         }
     }
 
-    /// A key that a grant token names, in whichever account.
-    fn by_id(&self, key: KeyId) -> Result<Target, KmsError> {
-        let entry = self.view.key(key).ok_or(KmsError::InvalidGrantToken)?;
-        Ok(Target::Key(self.found(entry, &KeyRef::Id(key))))
+    /// The grant of a token whose proof is still to be checked, in whichever account. What the token claims must not be
+    /// answered with what is there: a forged one that names a key without that grant reads like any other forged one.
+    fn grant_of_token(&self, token: &str) -> Result<Target, KmsError> {
+        let (token, _) = GrantToken::decode(token).ok_or(KmsError::InvalidGrantToken)?;
+        let entry = self.view.key(token.key).ok_or(KmsError::InvalidGrantToken)?;
+        let grant = entry.grant(&token.grant_id()).ok_or(KmsError::InvalidGrantToken)?;
+        Ok(Target::Key(KeyTarget { grant: Some(grant.clone()), ..KeyTarget::of(entry.clone()) }))
+    }
+
+    fn grant_of_key(&self, name: &str, grant: &str) -> Result<Target, KmsError> {
+        if !is_grant_id(grant) {
+            return Err(KmsError::InvalidGrantId);
+        }
+        let key = match self.key(name, false)? {
+            Target::Key(key) => key,
+            absent => return Ok(absent),
+        };
+        match key.entry.grant(grant).cloned() {
+            Some(found) => Ok(Target::Key(KeyTarget { grant: Some(found), ..key })),
+            None if key.entry.record.account == self.account => {
+                Err(KmsError::GrantNotFound { grant: grant.to_owned() })
+            }
+            None => Ok(key.as_absent(&self.view.place)),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,8 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { cache_bytes: 64 << 20, history_max: 4096 }
+        // Requests read the view, never the file: what is cached serves the writer's own look at the rows it changes.
+        Self { cache_bytes: 16 << 20, history_max: 4096 }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use imbl::Vector;
 use kms_hsm::{Held, MaterialId};
 
-use super::entry::{Credential, Endpoint, GrantEntry, Grants, Identity, KeyEntry, KeyUse, MaterialEntry, Policy, Vpc};
+use super::entry::{Credential, Endpoint, GrantEntry, Grants, Identity, KeyEntry, MaterialEntry, Policy, Vpc};
 use super::intern::Policies;
 use super::{AliasEntry, RegionView};
 use crate::authz::{Kind, Principal, default_endpoint_policy, default_key_policy};
@@ -137,26 +137,13 @@ impl Builder {
         if let Some(due) = record.state.deletion_due() {
             self.view.deletions.insert((due, id));
         }
-        let arn = match &before {
-            Some(entry) => entry.arn.clone(),
-            None => self.view.place.key_arn(account, id).into(),
-        };
-        // The text lives in the interned policy; the record in memory does not hold it a second time.
-        let policy_is_default = record.policy.is_none();
-        let record = Arc::new(KeyRecord { policy: None, ..record });
         let entry = match before {
-            Some(entry) => KeyEntry { record, version, policy, policy_is_default, ..(*entry).clone() },
-            None => KeyEntry {
-                record,
-                version,
-                arn,
-                policy,
-                policy_is_default,
-                materials: Vec::new(),
-                aliases: Vec::new(),
-                grants: None,
-                usage: Arc::new(KeyUse::default()),
-            },
+            Some(before) => {
+                let KeyEntry { record, policy, policy_is_default, .. } =
+                    KeyEntry::new(record, version, before.arn.clone(), policy);
+                KeyEntry { record, version, policy, policy_is_default, ..(*before).clone() }
+            }
+            None => KeyEntry::new(record, version, self.view.place.key_arn(account, id).into(), policy),
         };
         self.view.listing.insert((account, id));
         self.view.keys.insert(id, Arc::new(entry));
@@ -182,7 +169,11 @@ impl Builder {
             let material = MaterialEntry { held, created: record.created, version };
             match entry.materials.iter_mut().find(|present| present.held.id == record.id) {
                 Some(present) => *present = material,
-                None => entry.materials.push(material),
+                None => {
+                    // Most keys have one of each for ever, and a vector would make room for four.
+                    entry.materials.reserve_exact(1);
+                    entry.materials.push(material);
+                }
             }
         })
     }
@@ -201,7 +192,10 @@ impl Builder {
         if let Some(before) = self.view.aliases.get(&at).cloned() {
             let _ = self.change_key(before.record.key, &row, |entry| entry.aliases.retain(|alias| *alias != name));
         }
-        self.change_key(record.key, &row, |entry| entry.aliases.push(name))?;
+        self.change_key(record.key, &row, |entry| {
+            entry.aliases.reserve_exact(1);
+            entry.aliases.push(name);
+        })?;
         self.view.aliases.insert(at, Arc::new(AliasEntry { record, version }));
         Ok(())
     }
@@ -218,18 +212,14 @@ impl Builder {
         let grant = record.as_grant().map_err(|why| BadRow::Policy(row.to_string(), why))?;
         let (id, grantee): (Arc<str>, _) = (record.id.as_str().into(), grant.grantee.clone());
         let key = record.key;
+        self.delete_grant(row);
         if let Some(retiring) = &record.retiring {
             self.view.retirable.insert((retiring.as_str().into(), id.clone(), key));
         }
         self.change_key(key, row, |entry| {
             let mut grants: Grants = entry.grants.as_deref().cloned().unwrap_or_default();
-            let is_new = grants
-                .by_id
-                .insert(id.clone(), Arc::new(GrantEntry { record, grant: Arc::new(grant), version }))
-                .is_none();
-            if is_new {
-                grants.by_grantee.entry(grantee).or_default().push_back(id);
-            }
+            grants.by_id.insert(id.clone(), Arc::new(GrantEntry { record, grant: Arc::new(grant), version }));
+            grants.by_grantee.entry(grantee).or_default().push_back(id);
             entry.grants = Some(Arc::new(grants));
         })
     }
@@ -267,6 +257,10 @@ impl Builder {
                     id: Some(user.id.clone()),
                 };
                 let arn: Arc<str> = principal.arn().into();
+                if !self.view.identities.contains_key(&arn) {
+                    // The row may be of a user whose path, and with it the ARN, was another one.
+                    self.delete_user(user.account.as_str(), &user.name);
+                }
                 let mut policies = Vec::with_capacity(user.policies.len());
                 for (name, text) in &user.policies {
                     policies.push(self.intern(Kind::Identity, name, text, row)?);
@@ -302,11 +296,19 @@ impl Builder {
             }
             Some(("user", at)) => {
                 let Some((account, name)) = at.split_once('/') else { return };
-                self.view
-                    .identities
-                    .retain(|_, identity| identity.account.as_str() != account || !is_user(&identity.principal, name));
+                self.delete_user(account, name);
             }
             _ => {}
+        }
+    }
+
+    /// A user's name is unique in its account, whatever its path.
+    fn delete_user(&mut self, account: &str, name: &str) {
+        let is_meant = |identity: &Identity| identity.account.as_str() == account && identity.record.name == name;
+        let arn =
+            self.view.identities.values().find(|identity| is_meant(identity)).map(|identity| identity.arn.clone());
+        if let Some(arn) = arn {
+            self.view.identities.remove(&arn);
         }
     }
 
@@ -367,8 +369,4 @@ fn owner_of(key: &RowKey, row: &Row) -> Result<KeyId, BadRow> {
 
 fn owner_of_path(key: &RowKey) -> Result<KeyId, BadRow> {
     key.key.split('/').next().and_then(KeyId::parse).ok_or_else(|| BadRow::Dangling(key.to_string()))
-}
-
-fn is_user(principal: &Principal, name: &str) -> bool {
-    matches!(principal, Principal::User { path_and_name, .. } if path_and_name.rsplit('/').next() == Some(name))
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use imbl::{HashMap, OrdMap, Vector};
 use kms_hsm::{Held, MaterialId, Secret, Wrapped};
@@ -12,7 +12,7 @@ use crate::authz::{Document, Grant, Principal, PrincipalName};
 use crate::clock::Timestamp;
 use crate::id::{AccountId, AliasName};
 use crate::key::record::{EndpointRecord, GrantRecord, KeyRecord, UserRecord, VpcRecord};
-use crate::store::Revision;
+use crate::store::{Revision, RowKey, Table};
 
 /// A policy document: its text as it was put, and parsed. Equal documents are held once.
 #[derive(Debug)]
@@ -45,6 +45,23 @@ pub struct MaterialEntry {
 }
 
 impl KeyEntry {
+    /// A key with nothing that belongs to it yet. `policy` is the parsed form of the record's, or the default one.
+    pub fn new(record: KeyRecord, version: Revision, arn: Arc<str>, policy: Arc<Policy>) -> Self {
+        // The text lives in the shared policy; the record in memory does not hold it a second time.
+        let policy_is_default = record.policy.is_none();
+        Self {
+            record: Arc::new(KeyRecord { policy: None, ..record }),
+            version,
+            arn,
+            policy,
+            policy_is_default,
+            materials: Vec::new(),
+            aliases: Vec::new(),
+            grants: None,
+            usage: Arc::new(KeyUse::default()),
+        }
+    }
+
     /// The record as it is stored, with the policy's text.
     pub fn stored(&self) -> KeyRecord {
         let policy = (!self.policy_is_default).then(|| self.policy.text.to_string());
@@ -104,6 +121,20 @@ pub struct GrantEntry {
 pub struct KeyUse {
     /// State of the key's rate bucket; see `limits.rs`.
     pub rate: AtomicU64,
+    /// Milliseconds since the epoch; 0 when no use is known.
+    last_used: AtomicU64,
+}
+
+impl KeyUse {
+    /// Notes a successful cryptographic operation. An earlier time than the one that is known changes nothing.
+    pub fn used_at(&self, now: Timestamp) {
+        self.last_used.fetch_max(now.0, Ordering::Relaxed);
+    }
+
+    /// When the key was last used for a cryptographic operation, if it is known to have been.
+    pub fn last_used(&self) -> Option<Timestamp> {
+        Some(Timestamp(self.last_used.load(Ordering::Relaxed))).filter(|at| at.0 > 0)
+    }
 }
 
 /// Who someone is, and the policies that their account attached to them.
@@ -118,6 +149,12 @@ pub struct Identity {
     pub version: Revision,
 }
 
+impl Identity {
+    pub fn row(&self) -> RowKey {
+        RowKey::new(Table::Identity, format!("user/{}/{}", self.account, self.record.name))
+    }
+}
+
 /// An access key; its secret opens in the HSM only.
 #[derive(Debug)]
 pub struct Credential {
@@ -129,10 +166,22 @@ pub struct Credential {
     pub version: Revision,
 }
 
+impl Credential {
+    pub fn row(&self) -> RowKey {
+        RowKey::new(Table::Identity, format!("access-key/{}", self.id))
+    }
+}
+
 #[derive(Debug)]
 pub struct Vpc {
     pub record: VpcRecord,
     pub version: Revision,
+}
+
+impl Vpc {
+    pub fn row(&self) -> RowKey {
+        RowKey::new(Table::Endpoint, format!("vpc/{}", self.record.id))
+    }
 }
 
 #[derive(Debug)]
@@ -141,4 +190,10 @@ pub struct Endpoint {
     /// Its own, or the default endpoint policy, which allows everything.
     pub policy: Arc<Policy>,
     pub version: Revision,
+}
+
+impl Endpoint {
+    pub fn row(&self) -> RowKey {
+        RowKey::new(Table::Endpoint, format!("endpoint/{}", self.record.id))
+    }
 }

@@ -26,11 +26,12 @@ use crate::store::Revision;
 pub struct RegionView {
     pub revision: Revision,
     pub place: Place,
-    keys: HashMap<KeyId, Arc<KeyEntry>>,
+    /// Ordered, as the other large maps are: a hash trie of a hundred thousand small entries takes three times the memory.
+    keys: OrdMap<KeyId, Arc<KeyEntry>>,
     /// In the order in which ListKeys shows them.
     listing: OrdSet<(AccountId, KeyId)>,
     deletions: OrdSet<(Timestamp, KeyId)>,
-    materials: HashMap<MaterialId, KeyId>,
+    materials: OrdMap<MaterialId, KeyId>,
     aliases: OrdMap<(AccountId, AliasName), Arc<AliasEntry>>,
     /// Retiring principal, grant id, key.
     retirable: OrdSet<(Arc<str>, Arc<str>, KeyId)>,
@@ -58,10 +59,10 @@ impl RegionView {
         Self {
             revision: Revision(0),
             place,
-            keys: HashMap::new(),
+            keys: OrdMap::new(),
             listing: OrdSet::new(),
             deletions: OrdSet::new(),
-            materials: HashMap::new(),
+            materials: OrdMap::new(),
             aliases: OrdMap::new(),
             retirable: OrdSet::new(),
             accounts: HashMap::new(),
@@ -195,3 +196,6 @@ impl RegionView {
         self.vpcs.get(id)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,6 +142,7 @@ impl Client {
             meta: Meta {
                 request_id: format!("request-{}", NUMBER.fetch_add(1, Ordering::Relaxed)).into(),
                 user_agent: None,
+                referer: None,
                 tls_version: Some("TLSv1.3"),
                 cipher_suite: Some("TLS_AES_256_GCM_SHA384".to_owned()),
                 key_exchange: None,
