@@ -203,6 +203,12 @@ impl Region {
         &self.hsm
     }
 
+    /// The HSM, for tests of what survives its faults.
+    #[cfg(feature = "faults")]
+    pub fn faulty_hsm(&self) -> &HsmPool {
+        &self.hsm
+    }
+
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }

@@ -5,6 +5,8 @@ mod authorization;
 mod disk;
 mod errors;
 mod harness;
+#[cfg(feature = "faults")]
+mod hsm;
 mod lifecycle;
 mod model;
 mod readme;

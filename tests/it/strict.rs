@@ -114,6 +114,10 @@ fn put_key_policy() {
     let mut refused = records.iter().filter(|record| record["errorCode"] == "AccessDeniedException").peekable();
     assert!(refused.peek().is_some());
     assert!(refused.all(|record| record["kannuki"]["decision"]["verdict"] == "implicitDeny"));
+    // And there were such: the key had been used by then.
+    let used = |record: &&Value| record["kannuki"].get("materialIds").is_some();
+    let refused = records.iter().filter(|record| record["errorCode"] == "AccessDeniedException");
+    assert!(refused.filter(used).count() > 0, "nothing was refused at its answer");
 }
 
 #[test]
