@@ -275,6 +275,9 @@ impl Region {
         if self.health.view_broken.load(Ordering::Acquire) {
             return Some(VIEW_BROKEN);
         }
+        if !self.store.healthy() {
+            return Some("the store has stopped; the log says why");
+        }
         if !self.audit.healthy() {
             return Some("the audit log cannot be written");
         }

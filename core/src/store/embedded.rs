@@ -145,11 +145,6 @@ impl Embedded {
         self.shared.generation.load(Ordering::Acquire)
     }
 
-    /// Whether commits can still succeed. Once `false` it stays so until the store is opened again.
-    pub fn healthy(&self) -> bool {
-        !self.shared.stopped.load(Ordering::Acquire)
-    }
-
     fn enqueue(&self, batch: Batch) -> Result<oneshot::Receiver<Result<Revision, StoreError>>, StoreError> {
         let bytes = checked_size(&batch)?;
         let queue = self.queue.get().ok_or(StoreError::Unavailable)?;
@@ -171,6 +166,10 @@ impl Embedded {
 }
 
 impl Store for Embedded {
+    fn healthy(&self) -> bool {
+        !self.shared.stopped.load(Ordering::Acquire)
+    }
+
     fn commit(&self, batch: Batch) -> BoxFuture<'static, Result<Revision, StoreError>> {
         match self.enqueue(batch) {
             Ok(answer) => answer.map(|answer| answer.unwrap_or(Err(StoreError::Unavailable))).boxed(),

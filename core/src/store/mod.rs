@@ -222,6 +222,9 @@ pub trait Store: Send + Sync {
 
     /// The newest revision that the follower has applied.
     fn revision(&self) -> Revision;
+
+    /// Whether commits can still succeed. Once `false` it stays so until the store is opened again.
+    fn healthy(&self) -> bool;
 }
 
 /// Follows the changes from where the rows handed out at opening leave off.

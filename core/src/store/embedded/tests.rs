@@ -79,6 +79,10 @@ fn folder() -> (TempDir, std::path::PathBuf) {
 struct Temporary(Embedded, #[expect(dead_code, reason = "removed when the store is dropped")] TempDir);
 
 impl Store for Temporary {
+    fn healthy(&self) -> bool {
+        self.0.healthy()
+    }
+
     fn commit(&self, batch: Batch) -> BoxFuture<'static, Result<Revision, StoreError>> {
         self.0.commit(batch)
     }
