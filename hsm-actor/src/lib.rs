@@ -6,6 +6,7 @@ mod aead;
 pub mod blob;
 pub mod command;
 mod context;
+mod errand;
 mod error;
 mod frame;
 mod kdf;

@@ -2,14 +2,13 @@
 //! Atomics only; knows neither the actor nor the pool.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
-use crate::command::Class;
+use crate::{command::Class, errand::Bell};
 
 /// One incarnation's counters. When it is over it stays over; the slot then gets another.
-#[derive(Debug)]
 pub(crate) struct Life {
     pub(crate) slot: usize,
     pub(crate) incarnation: u64,
@@ -19,6 +18,8 @@ pub(crate) struct Life {
     /// The address of the command that runs now, 0 for none. Its owner keeps it alive, so no other command has it.
     running: AtomicUsize,
     over: AtomicBool,
+    /// Of the batches that are on their way or at work.
+    bells: Mutex<Vec<Arc<Bell>>>,
 }
 
 impl Life {
@@ -31,6 +32,7 @@ impl Life {
             completions: AtomicU64::new(0),
             running: AtomicUsize::new(0),
             over: AtomicBool::new(false),
+            bells: Mutex::default(),
         }
     }
 
@@ -68,8 +70,32 @@ impl Life {
         self.running.load(Ordering::Acquire) == command
     }
 
+    /// It is over; whoever waits for a batch hears of it, also when the thread hangs and will not say so.
     pub(crate) fn end(&self) {
         self.over.store(true, Ordering::Release);
+        let bells = std::mem::take(&mut *self.bells());
+        bells.iter().for_each(|bell| bell.ring());
+    }
+
+    /// A batch with this bell is on its way.
+    pub(crate) fn sent(&self, bell: &Arc<Bell>) {
+        self.bells().push(Arc::clone(bell));
+        // The end may have come just before: then nobody else rings this one.
+        if self.is_over() {
+            bell.ring();
+        }
+    }
+
+    /// The batch with this bell is done or dropped.
+    pub(crate) fn returned(&self, bell: &Arc<Bell>) {
+        let mut bells = self.bells();
+        if let Some(at) = bells.iter().position(|known| Arc::ptr_eq(known, bell)) {
+            bells.swap_remove(at);
+        }
+    }
+
+    fn bells(&self) -> MutexGuard<'_, Vec<Arc<Bell>>> {
+        self.bells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -85,7 +111,6 @@ impl Life {
 }
 
 /// The permit of one command in one incarnation; dropping it gives the permit back.
-#[derive(Debug)]
 pub(crate) struct Ticket {
     life: Arc<Life>,
     class: Class,

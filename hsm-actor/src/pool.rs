@@ -2,6 +2,7 @@
 //! Knows nothing of what commands do.
 
 mod call;
+mod outbox;
 
 use std::{
     fmt,
@@ -10,12 +11,13 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::sync::oneshot;
-
-use self::call::{Call, Dispatch, RECOVERY_POLL};
+use self::{
+    call::{Call, Dispatch, RECOVERY_POLL},
+    outbox::Outbox,
+};
 use crate::{
-    actor::{Answer, Sink},
     command::{Class, Command, SelfTest},
+    errand::Answer,
     error::HsmError,
     life::Ticket,
     ring::{KeyRing, RingError, SealedRing},
@@ -109,14 +111,20 @@ impl HsmPool {
     }
 
     /// Runs `command` on the slot with the least work. Answers no later than `deadline`, up to some milliseconds.
+    /// Quick commands that one thread has in one turn of its event loop go to a slot together.
     ///
     /// From any task of a tokio or actix runtime with a timer. A command whose slot died runs once more on another.
     pub async fn run<C: Command>(&self, command: C, deadline: Instant) -> Result<C::Reply, HsmError> {
         let mut call = Call::new(&self.0, command, deadline);
         loop {
-            let (sender, receiver) = oneshot::channel();
-            let outcome = match call.dispatch(Sink::Task(sender)) {
-                Dispatch::Sent(incarnation) => call.answer(receiver, &incarnation).await,
+            let outbox = Outbox::of_this_thread();
+            let outcome = match call.dispatch(Some(&outbox)) {
+                Dispatch::Sent(sent) => {
+                    if sent.leads {
+                        outbox.send_after_turn().await;
+                    }
+                    call.answer(sent).await
+                }
                 Dispatch::Later => {
                     tokio::time::sleep(RECOVERY_POLL).await;
                     continue;
@@ -133,9 +141,8 @@ impl HsmPool {
     pub fn run_blocking<C: Command>(&self, command: C, deadline: Instant) -> Result<C::Reply, HsmError> {
         let mut call = Call::new(&self.0, command, deadline);
         loop {
-            let (sender, receiver) = mpsc::sync_channel(1);
-            let outcome = match call.dispatch(Sink::Thread(sender)) {
-                Dispatch::Sent(incarnation) => call.answer_blocking(&receiver, &incarnation),
+            let outcome = match call.dispatch(None) {
+                Dispatch::Sent(sent) => call.answer_blocking(sent),
                 Dispatch::Later => {
                     std::thread::sleep(RECOVERY_POLL);
                     continue;
@@ -175,13 +182,11 @@ impl HsmPool {
         for slot in self.0.slots.iter().filter(|slot| !slot.is_failed()) {
             let incarnation = slot.healthy().ok_or(HsmError::Unavailable)?;
             let ticket = incarnation.life.admit(SelfTest::CLASS, self.0.config.queue_max).ok_or(HsmError::Busy)?;
-            let (sender, receiver) = oneshot::channel();
-            let sent = incarnation.send(Arc::new(SelfTest), deadline, Sink::Task(sender), ticket);
-            sent.map_err(|_| HsmError::Unavailable)?;
-            match tokio::time::timeout_at(deadline.into(), receiver).await {
-                Ok(Ok(Answer::Done(result))) => result?,
-                Ok(Ok(Answer::Killed)) => return Err(HsmError::SelfTest),
-                Ok(Err(_)) => return Err(HsmError::Unavailable),
+            let awaited = incarnation.send_alone(Arc::new(SelfTest), deadline, ticket);
+            match tokio::time::timeout_at(deadline.into(), awaited).await {
+                Ok(Some(Answer::Done(result))) => result?,
+                Ok(Some(Answer::Killed)) => return Err(HsmError::SelfTest),
+                Ok(None) => return Err(HsmError::Unavailable),
                 Err(_) => return Err(HsmError::Expired),
             }
         }
@@ -265,6 +270,13 @@ impl Pool {
         let best = allowed.min_by_key(|one| (slow(one), one.life.in_flight())).ok_or(NoSlot::Full)?;
         let ticket = best.life.admit(Class::Slow, self.config.slow_max).ok_or(NoSlot::Full)?;
         Ok((best, ticket))
+    }
+
+    /// Whether this is one of this pool's incarnations that take work, and free of slow work.
+    fn is_at_work(&self, incarnation: &Arc<Incarnation>) -> bool {
+        let life = &incarnation.life;
+        let current = self.slots.get(life.slot).and_then(Slot::healthy);
+        current.is_some_and(|current| Arc::ptr_eq(&current, incarnation)) && life.held(Class::Slow) == 0
     }
 
     fn healthy(&self, avoid: Option<usize>) -> impl Iterator<Item = Arc<Incarnation>> {

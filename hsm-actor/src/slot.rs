@@ -15,8 +15,9 @@ use actix::{Actor, Addr};
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 
 use crate::{
-    actor::{Answer, Hsm, Run, Sink},
+    actor::Hsm,
     command::{Command, SelfTest},
+    errand::{Answer, Awaited, Parcel},
     error::HsmError,
     life::{Life, Ticket},
     vault::Vault,
@@ -32,26 +33,29 @@ pub(crate) struct Incarnation {
 }
 
 impl Incarnation {
-    /// Hands the command over, or gives the sink back when the actor is gone.
-    pub(crate) fn send<C: Command>(
-        &self,
-        command: Arc<C>,
-        deadline: Instant,
-        sink: Sink<C::Reply>,
-        ticket: Ticket,
-    ) -> Result<(), Sink<C::Reply>> {
-        self.address.try_send(Run { command, deadline, sink, ticket }).map_err(|error| error.into_inner().sink)
+    /// Hands a parcel over. When the actor is gone, its callers are told that it is lost.
+    pub(crate) fn send(&self, parcel: Parcel) {
+        if let Err(returned) = self.address.try_send(parcel.into_batch(Arc::clone(&self.life))) {
+            self.life.end();
+            drop(returned);
+        }
+    }
+
+    /// Hands one command over.
+    pub(crate) fn send_alone<C: Command>(&self, command: Arc<C>, deadline: Instant, ticket: Ticket) -> Awaited<C> {
+        let mut parcel = Parcel::default();
+        let awaited = parcel.add(command, deadline, ticket);
+        self.send(parcel);
+        awaited
     }
 
     fn self_test(&self) -> Result<(), HsmError> {
         let ticket = self.life.admit(SelfTest::CLASS, usize::MAX).ok_or(HsmError::Busy)?;
-        let (sender, receiver) = mpsc::sync_channel(1);
         let deadline = Instant::now() + START_MAX;
-        self.send(Arc::new(SelfTest), deadline, Sink::Thread(sender), ticket).map_err(|_| HsmError::Unavailable)?;
-        match receiver.recv_timeout(START_MAX) {
-            Ok(Answer::Done(result)) => result,
-            Ok(Answer::Killed) => Err(HsmError::SelfTest),
-            Err(_) => Err(HsmError::Unavailable),
+        match self.send_alone(Arc::new(SelfTest), deadline, ticket).wait(deadline) {
+            Some(Some(Answer::Done(result))) => result,
+            Some(Some(Answer::Killed)) => Err(HsmError::SelfTest),
+            Some(None) | None => Err(HsmError::Unavailable),
         }
     }
 }

@@ -2,19 +2,17 @@
 //! Shared by the callers that await and those that block; knows neither from the other.
 
 use std::{
-    sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
-
-use super::{NoSlot, Pool};
+use super::{
+    NoSlot, Pool,
+    outbox::{Outbox, Sent},
+};
 use crate::{
-    actor::{Answer, Sink},
-    command::Command,
+    command::{Class, Command},
+    errand::{Answer, Parcel},
     error::HsmError,
     life::Life,
 };
@@ -23,8 +21,6 @@ use crate::{
 pub(super) const RECOVERY_POLL: Duration = Duration::from_millis(2);
 /// How long one waits for a slot to come back: well within the time that an SDK takes for its attempts.
 const RECOVERY_MAX: Duration = Duration::from_millis(100);
-/// How often one who waits for an answer looks whether the HSM is still there.
-const PATROL: Duration = Duration::from_millis(20);
 /// A command that ended this many slots is not tried again.
 const KILLS_MAX: u32 = 2;
 /// A command that never had its turn on this many slots is given up. More than [`KILLS_MAX`], because a command
@@ -45,8 +41,8 @@ pub(super) struct Call<'p, C: Command> {
     patience: Option<Instant>,
 }
 
-pub(super) enum Dispatch {
-    Sent(Arc<Life>),
+pub(super) enum Dispatch<C: Command> {
+    Sent(Sent<C>),
     /// No slot now; ask again in a moment.
     Later,
     Refused(HsmError),
@@ -66,63 +62,44 @@ impl<'p, C: Command> Call<'p, C> {
         Self { pool, command: Arc::new(command), deadline, kills: 0, losses: 0, avoid: None, patience: None }
     }
 
-    /// Sends the command to a slot.
-    pub(super) fn dispatch(&mut self, mut sink: Sink<C::Reply>) -> Dispatch {
-        // A slot may end between being picked and being sent to; then the next round picks another.
-        for _ in 0..=self.pool.slots.len() {
-            if Instant::now() >= self.deadline {
-                return Dispatch::Refused(HsmError::Expired);
-            }
-            let (incarnation, ticket) = match self.pool.pick(C::CLASS, self.avoid) {
-                Ok(picked) => picked,
-                Err(NoSlot::Full) => return Dispatch::Refused(HsmError::Busy),
-                Err(NoSlot::Failed) => return Dispatch::Refused(HsmError::Unavailable),
-                Err(NoSlot::Restarting) => return self.wait_or_give_up(),
-            };
-            match incarnation.send(Arc::clone(&self.command), self.deadline, sink, ticket) {
-                Ok(()) => return Dispatch::Sent(Arc::clone(&incarnation.life)),
-                Err(returned) => {
-                    incarnation.life.end();
-                    sink = returned;
-                }
-            }
+    /// Sends the command to a slot; a quick one by way of the outbox, where there is one.
+    pub(super) fn dispatch(&mut self, outbox: Option<&Outbox>) -> Dispatch<C> {
+        if Instant::now() >= self.deadline {
+            return Dispatch::Refused(HsmError::Expired);
         }
-        self.wait_or_give_up()
+        let joined = outbox.and_then(|outbox| outbox.join(self.pool, self.avoid, &self.command, self.deadline));
+        if let Some(sent) = joined {
+            return Dispatch::Sent(sent);
+        }
+        let (incarnation, ticket) = match self.pool.pick(C::CLASS, self.avoid) {
+            Ok(picked) => picked,
+            Err(NoSlot::Full) => return Dispatch::Refused(HsmError::Busy),
+            Err(NoSlot::Failed) => return Dispatch::Refused(HsmError::Unavailable),
+            Err(NoSlot::Restarting) => return self.wait_or_give_up(),
+        };
+        let mut parcel = Parcel::default();
+        let awaited = parcel.add(Arc::clone(&self.command), self.deadline, ticket);
+        Dispatch::Sent(match outbox.filter(|_| C::CLASS == Class::Quick) {
+            Some(outbox) => outbox.add(incarnation, parcel, awaited),
+            None => {
+                incarnation.send(parcel);
+                Sent { awaited, life: Arc::clone(&incarnation.life), leads: false }
+            }
+        })
     }
 
     /// Waits in a task.
-    pub(super) async fn answer(
-        &mut self,
-        mut receiver: oneshot::Receiver<Answer<C::Reply>>,
-        life: &Life,
-    ) -> Outcome<C::Reply> {
-        loop {
-            match tokio::time::timeout_at(self.next_look().into(), &mut receiver).await {
-                Ok(Ok(answer)) => return self.answered(answer, life),
-                Ok(Err(_)) => return self.lost(life),
-                Err(_) => {
-                    if let Some(outcome) = self.look(life) {
-                        return outcome;
-                    }
-                }
-            }
-        }
+    pub(super) async fn answer(&mut self, sent: Sent<C>) -> Outcome<C::Reply> {
+        let Sent { mut awaited, life, .. } = sent;
+        let answer = tokio::time::timeout_at(self.deadline.into(), &mut awaited).await;
+        self.outcome(answer.ok(), &life)
     }
 
     /// Waits in a thread.
-    pub(super) fn answer_blocking(&mut self, receiver: &Receiver<Answer<C::Reply>>, life: &Life) -> Outcome<C::Reply> {
-        loop {
-            let pause = self.next_look().saturating_duration_since(Instant::now());
-            match receiver.recv_timeout(pause) {
-                Ok(answer) => return self.answered(answer, life),
-                Err(RecvTimeoutError::Disconnected) => return self.lost(life),
-                Err(RecvTimeoutError::Timeout) => {
-                    if let Some(outcome) = self.look(life) {
-                        return outcome;
-                    }
-                }
-            }
-        }
+    pub(super) fn answer_blocking(&mut self, sent: Sent<C>) -> Outcome<C::Reply> {
+        let Sent { mut awaited, life, .. } = sent;
+        let answer = awaited.wait(self.deadline);
+        self.outcome(answer, &life)
     }
 
     /// The final result, or `None` when the command is to be dispatched again.
@@ -141,43 +118,24 @@ impl<'p, C: Command> Call<'p, C> {
         }
     }
 
-    fn wait_or_give_up(&mut self) -> Dispatch {
+    fn wait_or_give_up(&mut self) -> Dispatch<C> {
         let now = Instant::now();
         let patience = *self.patience.get_or_insert(now + RECOVERY_MAX);
         if now < patience { Dispatch::Later } else { Dispatch::Refused(HsmError::Unavailable) }
     }
 
-    fn next_look(&self) -> Instant {
-        self.deadline.min(Instant::now() + PATROL)
-    }
-
-    fn answered(&mut self, answer: Answer<C::Reply>, life: &Life) -> Outcome<C::Reply> {
-        match answer {
-            Answer::Done(result) => Outcome::Done(result),
-            Answer::Killed => {
-                self.avoid(life);
-                Outcome::Killed
-            }
-        }
-    }
-
-    fn lost(&mut self, life: &Life) -> Outcome<C::Reply> {
-        self.avoid(life);
-        Outcome::Lost
-    }
-
-    /// Looks up from waiting: at the HSM, then at the clock.
-    fn look(&mut self, life: &Life) -> Option<Outcome<C::Reply>> {
-        if life.is_over() {
-            self.avoid(life);
-            let killed = life.is_running(Arc::as_ptr(&self.command).addr());
-            return Some(if killed { Outcome::Killed } else { Outcome::Lost });
-        }
-        (Instant::now() >= self.deadline).then_some(Outcome::Done(Err(HsmError::Expired)))
-    }
-
-    /// The retry goes to another slot, where there is another.
-    fn avoid(&mut self, life: &Life) {
+    /// `None` is a deadline that passed, `Some(None)` a bell that rang without an answer.
+    fn outcome(&mut self, answer: Option<Option<Answer<C::Reply>>>, life: &Life) -> Outcome<C::Reply> {
+        let outcome = match answer {
+            None => return Outcome::Done(Err(HsmError::Expired)),
+            Some(Some(Answer::Done(result))) => return Outcome::Done(result),
+            Some(Some(Answer::Killed)) => Outcome::Killed,
+            // An HSM that was taken for dead never said which command was the end of it.
+            Some(None) if life.is_running(Arc::as_ptr(&self.command).addr()) => Outcome::Killed,
+            Some(None) => Outcome::Lost,
+        };
+        // The retry goes to another slot, where there is another.
         self.avoid = (self.pool.slots.len() > 1).then_some(life.slot);
+        outcome
     }
 }
