@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use kms_hsm::blob::Header;
 use kms_hsm::command::Command;
-use kms_hsm::{Held, Material, Wrapped};
+use kms_hsm::{Held, Material, MaterialId, Wrapped};
 
 use crate::authz::Grant;
 use crate::clock::Timestamp;
@@ -41,15 +41,15 @@ pub(crate) struct Notes(Rc<RefCell<Noted>>);
 
 #[derive(Debug, Default)]
 struct Noted {
-    keys: Vec<String>,
-    materials: Vec<String>,
+    keys: Vec<Arc<str>>,
+    materials: Vec<MaterialId>,
 }
 
 impl Notes {
     pub(crate) fn tell(&self, entry: &mut Entry, account: AccountId) {
         let noted = self.0.take();
-        for arn in &noted.keys {
-            entry.touched(account.as_str(), arn);
+        for arn in noted.keys {
+            entry.touched(account, arn);
         }
         entry.used(noted.materials);
     }
@@ -136,13 +136,13 @@ impl<Op: Operation> Authorized<Op> {
     }
 
     fn uses(&self, held: &Arc<Held>) -> Arc<Held> {
-        self.notes.0.borrow_mut().materials.push(held.id.to_string());
+        self.notes.0.borrow_mut().materials.push(held.id);
         held.clone()
     }
 
     /// Notes a key that the operation made.
     pub fn touched(&self, arn: &str) {
-        self.notes.0.borrow_mut().keys.push(arn.to_owned());
+        self.notes.0.borrow_mut().keys.push(arn.into());
     }
 
     /// Has the HSM run a command, within the request's deadline.

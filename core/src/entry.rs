@@ -1,180 +1,281 @@
 //! One request's audit entry: opened once the caller is known, carried with the request, closed on every outcome.
 //! An entry that is dropped while open records an internal failure, so that a panic is audited too.
 
-use std::sync::{Arc, Mutex};
+use std::borrow::Cow;
+use std::sync::Arc;
 
-use serde_json::Value;
+use kms_hsm::MaterialId;
+use serde_json::value::RawValue;
 
-use crate::audit::{AuditError, AuditWriter, Position, Record, Resource, Tallied, Tally, TlsDetails, UserIdentity};
-use crate::authz::Principal;
+use crate::audit::{
+    self, AuditError, Desk, HandedIn, Kannuki, Record, Resource, Tallied, Tally, Text, TlsDetails, UserIdentity,
+};
+use crate::authz::{Decision, Looked, Principal, Reason, Value, Verdict};
 use crate::clock::Timestamp;
 use crate::error::KmsError;
+use crate::id::{AccountId, Place};
 use crate::judge::Trace;
 use crate::operation::{Effect, Spec};
 use crate::request::{Asked, Source, Target, Targets};
-use crate::view::RegionView;
+use crate::view::{Endpoint, RegionView};
 
 /// Callers whose throttled calls are counted apart in one second.
 const CALLERS_MAX: usize = 1000;
 
-/// The audit log as one worker writes it.
-pub type Desk = Arc<Mutex<AuditWriter>>;
+/// Which service was called, as CloudTrail names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    Kms,
+    Sts,
+}
 
 /// The record of a request that is under way.
 #[derive(Debug)]
 pub struct Entry {
-    record: Box<Record>,
     desk: Desk,
-    received_at: Timestamp,
+    noted: Box<Noted>,
     open: bool,
 }
 
+/// What is known of the request so far; the record is made of it at its end.
+#[derive(Debug)]
+struct Noted {
+    asked: Arc<Asked>,
+    place: Place,
+    service: Service,
+    event_name: Cow<'static, str>,
+    read_only: bool,
+    endpoint: Option<Arc<Endpoint>>,
+    parameters: Option<Box<RawValue>>,
+    resources: Vec<(AccountId, Arc<str>)>,
+    materials: Vec<MaterialId>,
+    trace: Trace,
+}
+
+/// How a request ended.
+enum Ending<'a> {
+    /// With the response elements of a write.
+    Answered(Option<&'a RawValue>),
+    Refused {
+        code: &'a str,
+        message: &'a str,
+    },
+}
+
 impl Entry {
-    /// Opens the entry of an authenticated request. `service` is `kms` or `sts`.
-    pub fn open(desk: Desk, view: &RegionView, asked: &Asked, service: &str, event_name: &str) -> Self {
-        let mut record = Record::new();
-        record.event_source = format!("{service}.amazonaws.com");
-        record.event_name = event_name.to_owned();
-        record.event_time = asked.meta.received_at.iso();
-        record.aws_region = view.place.region.to_string();
-        record.source_ip_address = asked.source.address().to_string();
-        record.user_agent = asked.meta.user_agent.as_deref().map(str::to_owned);
-        record.request_id = asked.meta.request_id.to_string();
-        record.read_only = true;
-        record.recipient_account_id = asked.caller.account.to_string();
-        record.user_identity = identity(asked);
-        record.tls_details = asked.meta.tls_version.map(|version| TlsDetails {
-            tls_version: version.to_owned(),
-            cipher_suite: asked.meta.cipher_suite.clone().unwrap_or_default(),
-            client_provided_host_header: asked.meta.host.as_deref().map(str::to_owned),
-            key_exchange: asked.meta.key_exchange.clone(),
-        });
-        if let Source::Endpoint { id, zone, .. } = &asked.source {
-            record.vpc_endpoint_id = Some(id.to_string());
-            record.kannuki.zone = Some(zone.to_string());
-            if let Some(endpoint) = view.endpoint(id) {
-                record.vpc_endpoint_account_id = Some(endpoint.record.account.to_string());
-                record.kannuki.vpc = Some(endpoint.record.vpc.clone());
-            }
-        }
-        Self { record: Box::new(record), desk, received_at: asked.meta.received_at, open: true }
+    /// Opens the entry of an authenticated request.
+    pub fn open(
+        desk: Desk,
+        view: &RegionView,
+        asked: &Arc<Asked>,
+        service: Service,
+        event_name: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let noted = Noted {
+            asked: asked.clone(),
+            place: view.place.clone(),
+            service,
+            event_name: event_name.into(),
+            read_only: true,
+            endpoint: asked.source.endpoint().and_then(|id| view.endpoint(id)).cloned(),
+            parameters: None,
+            resources: Vec::new(),
+            materials: Vec::new(),
+            trace: Trace::default(),
+        };
+        Self { desk, noted: Box::new(noted), open: true }
     }
 
     /// Notes what was asked for. `parameters` hold no secret (`Request::audit_parameters`).
-    pub(crate) fn asked(&mut self, spec: &Spec, parameters: Value) {
-        self.record.read_only = spec.effect == Effect::Read;
-        self.record.request_parameters = parameters;
+    pub(crate) fn asked(&mut self, spec: &Spec, parameters: Option<Box<RawValue>>) {
+        self.noted.read_only = spec.effect == Effect::Read;
+        self.noted.parameters = parameters;
     }
 
     /// Notes the keys that the request is about.
     pub(crate) fn targets(&mut self, targets: &Targets) {
-        self.record.resources.clear();
+        self.noted.resources.clear();
         for target in targets.iter() {
-            let (account, arn) = match target {
-                Target::Key(key) => (key.entry.record.account.to_string(), key.arn.to_string()),
-                Target::Absent { account, arn } => (account.to_string(), arn.clone()),
-                Target::Alias(_) | Target::Anything => continue,
-            };
-            self.touched(&account, &arn);
-        }
-    }
-
-    /// Notes a key that the request made or touched.
-    pub(crate) fn touched(&mut self, account: &str, arn: &str) {
-        if !self.record.resources.iter().any(|resource| resource.arn == arn) {
-            self.record.resources.push(Resource::key(account, arn));
-        }
-    }
-
-    /// Notes which materials the HSM used.
-    pub(crate) fn used(&mut self, material_ids: Vec<String>) {
-        self.record.kannuki.material_ids = material_ids;
-    }
-
-    /// Notes what decided, and the context values that it looked at.
-    pub(crate) fn decided(&mut self, trace: &Trace) {
-        self.record.kannuki.decision = trace.decision.clone();
-        self.record.kannuki.context = trace.context.clone();
-    }
-
-    /// Ends the entry without writing it; what it would have said goes to whoever writes it in another way.
-    fn withdraw(mut self, error: &KmsError) -> Record {
-        self.fill(Err(error));
-        self.open = false;
-        std::mem::take(&mut *self.record)
-    }
-
-    /// Writes the record. `answered` holds the response elements of a write, or the error.
-    pub fn close(mut self, answered: Result<Value, &KmsError>) -> Result<Position, AuditError> {
-        self.finish(answered)
-    }
-
-    /// As `close`, for an error that another service spells.
-    pub fn refuse(mut self, code: &str, message: &str) -> Result<Position, AuditError> {
-        self.open = false;
-        self.record.error_code = Some(code.to_owned());
-        self.record.error_message = Some(message.to_owned()).filter(|message| !message.is_empty());
-        append(&self.desk, &self.record)
-    }
-
-    fn fill(&mut self, answered: Result<Value, &KmsError>) {
-        match answered {
-            Ok(elements) => self.record.response_elements = elements,
-            Err(error) => {
-                self.record.error_code = Some(error.code().as_str().to_owned());
-                let message = error.message();
-                self.record.error_message = (!message.is_empty()).then_some(message);
+            match target {
+                Target::Key(key) => self.touched(key.entry.record.account, key.arn.clone()),
+                Target::Absent { account, arn } => self.touched(*account, arn.as_str().into()),
+                Target::Alias(_) | Target::Anything => {}
             }
         }
     }
 
-    fn finish(&mut self, answered: Result<Value, &KmsError>) -> Result<Position, AuditError> {
+    /// Notes a key that the request made or touched.
+    pub(crate) fn touched(&mut self, account: AccountId, arn: Arc<str>) {
+        if !self.noted.resources.iter().any(|(_, known)| *known == arn) {
+            self.noted.resources.push((account, arn));
+        }
+    }
+
+    /// Notes which materials the HSM used.
+    pub(crate) fn used(&mut self, materials: Vec<MaterialId>) {
+        self.noted.materials = materials;
+    }
+
+    /// Notes what decided, and the context values that it looked at.
+    pub(crate) fn decided(&mut self, trace: Trace) {
+        self.noted.trace = trace;
+    }
+
+    /// Ends the entry without writing it; what it would have said goes to whoever writes it in another way.
+    fn withdraw(mut self, error: &KmsError) -> Withdrawn {
         self.open = false;
-        self.fill(answered);
-        append(&self.desk, &self.record)
+        Withdrawn { code: error.code().as_str(), message: error.message(), entry: self }
+    }
+
+    /// Hands the record in; the answer may leave once it is written. `answered` holds the response elements of a write,
+    /// or the error.
+    pub fn close(mut self, answered: Result<Option<&RawValue>, &KmsError>) -> Result<HandedIn, AuditError> {
+        self.finish(answered)
+    }
+
+    /// As `close`, for an error that another service spells.
+    pub fn refuse(mut self, code: &str, message: &str) -> Result<HandedIn, AuditError> {
+        self.open = false;
+        self.desk.hand_in(&self.noted.record(Ending::Refused { code, message }))
+    }
+
+    fn finish(&mut self, answered: Result<Option<&RawValue>, &KmsError>) -> Result<HandedIn, AuditError> {
+        self.open = false;
+        match answered {
+            Ok(elements) => self.desk.hand_in(&self.noted.record(Ending::Answered(elements))),
+            Err(error) => {
+                let ending = Ending::Refused { code: error.code().as_str(), message: &error.message() };
+                self.desk.hand_in(&self.noted.record(ending))
+            }
+        }
     }
 }
 
-fn append(desk: &Desk, record: &Record) -> Result<Position, AuditError> {
-    // A panic while the lock was held can only have been between two appends: the writer itself is sound.
-    let mut writer = desk.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    writer.append(record)
+impl Noted {
+    fn record<'a>(&'a self, ending: Ending<'a>) -> Record<'a> {
+        let meta = &self.asked.meta;
+        let mut record = Record::new();
+        record.event_source = match self.service {
+            Service::Kms => "kms.amazonaws.com".into(),
+            Service::Sts => "sts.amazonaws.com".into(),
+        };
+        record.event_name = (&*self.event_name).into();
+        record.event_time = meta.received_at.iso().into();
+        record.aws_region = (&*self.place.region).into();
+        record.source_ip_address = self.asked.source.address().to_string().into();
+        record.user_agent = meta.user_agent.as_deref().map(Text::from);
+        record.request_id = (&*meta.request_id).into();
+        record.read_only = self.read_only;
+        record.recipient_account_id = self.asked.caller.account.as_str().into();
+        record.user_identity = identity(&self.asked);
+        record.tls_details = meta.tls.as_ref().map(|tls| TlsDetails {
+            tls_version: tls.version.into(),
+            cipher_suite: tls.cipher_suite.as_str().into(),
+            client_provided_host_header: meta.host.as_deref().map(Text::from),
+            key_exchange: tls.key_exchange.as_deref().map(Text::from),
+        });
+        record.vpc_endpoint_id = self.asked.source.endpoint().map(Text::from);
+        record.vpc_endpoint_account_id = self.endpoint.as_ref().map(|endpoint| endpoint.record.account.as_str().into());
+        record.request_parameters = self.parameters.as_deref();
+        record.resources =
+            self.resources.iter().map(|(account, arn)| Resource::key(account.as_str(), &**arn)).collect();
+        record.kannuki = self.beyond_cloudtrail();
+        match ending {
+            Ending::Answered(elements) => record.response_elements = elements,
+            Ending::Refused { code, message } => {
+                record.error_code = Some(code.into());
+                record.error_message = Some(message).filter(|message| !message.is_empty()).map(Text::from);
+            }
+        }
+        record
+    }
+
+    fn beyond_cloudtrail(&self) -> Kannuki<'_> {
+        Kannuki {
+            vpc: self.endpoint.as_ref().map(|endpoint| endpoint.record.vpc.as_str().into()),
+            zone: match &self.asked.source {
+                Source::Endpoint { zone, .. } => Some((&**zone).into()),
+                Source::Public { .. } => None,
+            },
+            material_ids: self.materials.iter().map(|id| id.to_string().into()).collect(),
+            decision: self.trace.decision.as_ref().map(decision),
+            context: self.trace.context.iter().map(looked).collect(),
+            count: None,
+        }
+    }
+}
+
+fn decision(decision: &Decision) -> audit::Decision<'_> {
+    let verdict = match decision.verdict {
+        Verdict::Allowed => "allow",
+        Verdict::ImplicitDeny => "implicitDeny",
+        Verdict::ExplicitDeny => "explicitDeny",
+    };
+    let (mut document, mut statement, mut grant) = (None, None, None);
+    match &decision.decided_by {
+        Reason::Statement { document: name, sid, index, .. } => {
+            document = Some(&**name).filter(|name| !name.is_empty()).map(Text::from);
+            statement = Some(sid.as_deref().map_or_else(|| index.to_string().into(), Text::from));
+        }
+        Reason::Grant { grant: id, .. } => grant = Some((&**id).into()),
+        Reason::Root { .. } | Reason::Silence { .. } => {}
+    }
+    let layer = Some(decision.decided_by.layer().as_str().into());
+    audit::Decision { verdict: verdict.into(), layer, document, statement, grant }
+}
+
+fn looked(looked: &Looked) -> (Text<'_>, Vec<Text<'_>>) {
+    let values = match &looked.value {
+        None => Vec::new(),
+        Some(Value::One(text)) => vec![(&**text).into()],
+        Some(Value::Many(texts)) => texts.iter().map(|text| (&**text).into()).collect(),
+        Some(Value::Ambiguous) => vec!["(ambiguous)".into()],
+    };
+    ((&*looked.key).into(), values)
+}
+
+/// An entry that is to be written later, with how it ended.
+#[derive(Debug)]
+struct Withdrawn {
+    entry: Entry,
+    code: &'static str,
+    message: String,
 }
 
 /// Calls that are refused by a rate: one record a second for each caller, with their number.
 #[derive(Debug)]
 pub struct Counted {
-    tally: Tally<Record>,
-    desk: Desk,
+    tally: Tally<Withdrawn>,
+}
+
+impl Default for Counted {
+    fn default() -> Self {
+        Self { tally: Tally::new(CALLERS_MAX) }
+    }
 }
 
 impl Counted {
-    pub fn new(desk: Desk) -> Self {
-        Self { tally: Tally::new(CALLERS_MAX), desk }
-    }
-
     /// Counts a call in place of recording it.
     pub fn add(&mut self, entry: Entry, error: &KmsError) -> Result<(), AuditError> {
-        let now = entry.received_at;
-        let caller = entry.record.user_identity.arn.clone().unwrap_or_default();
-        let record = entry.withdraw(error);
-        match self.tally.add(&caller, now, || record) {
-            Some(tallied) => self.write(tallied),
+        let now = entry.noted.asked.meta.received_at;
+        let caller = entry.noted.asked.caller.arn.clone();
+        match self.tally.add(&caller, now, || entry.withdraw(error)) {
+            Some(tallied) => write(&tallied),
             None => Ok(()),
         }
     }
 
     /// Records every second that is over.
     pub fn flush(&mut self, now: Timestamp) -> Result<(), AuditError> {
-        let over = self.tally.flush(now);
-        over.into_iter().try_for_each(|tallied| self.write(tallied))
+        self.tally.flush(now).iter().try_for_each(write)
     }
+}
 
-    fn write(&self, tallied: Tallied<Record>) -> Result<(), AuditError> {
-        let mut record = tallied.sample;
-        record.kannuki.count = Some(tallied.count);
-        append(&self.desk, &record).map(drop)
-    }
+fn write(tallied: &Tallied<Withdrawn>) -> Result<(), AuditError> {
+    let Withdrawn { entry, code, message } = &tallied.sample;
+    let mut record = entry.noted.record(Ending::Refused { code, message });
+    record.kannuki.count = Some(tallied.count);
+    entry.desk.hand_in(&record).map(drop)
 }
 
 impl Drop for Counted {
@@ -190,15 +291,15 @@ impl Drop for Entry {
         if self.open {
             let error = KmsError::internal("the request ended without an answer");
             if self.finish(Err(&error)).is_err() {
-                tracing::error!(request = %self.record.request_id, "an abandoned request could not be recorded");
+                tracing::error!(request = %self.noted.asked.meta.request_id, "an abandoned request could not be recorded");
             }
         }
     }
 }
 
-fn identity(asked: &Asked) -> UserIdentity {
+fn identity(asked: &Asked) -> UserIdentity<'_> {
     let caller = &asked.caller;
-    let (kind, user_name) = match &caller.principal {
+    let (kind, user_name) = match &*caller.principal {
         Principal::Root { .. } => ("Root", None),
         Principal::User { path_and_name, .. } => ("IAMUser", path_and_name.rsplit('/').next()),
         Principal::AssumedRole { .. } => ("AssumedRole", None),
@@ -206,12 +307,12 @@ fn identity(asked: &Asked) -> UserIdentity {
         Principal::Service { .. } => ("AWSService", None),
     };
     UserIdentity {
-        kind: kind.to_owned(),
+        kind: kind.into(),
         principal_id: caller.principal.unique_id(),
-        arn: Some(caller.arn.to_string()),
-        account_id: Some(caller.account.to_string()),
-        access_key_id: Some(caller.access_key.to_string()),
-        user_name: user_name.map(str::to_owned),
+        arn: Some((&*caller.arn).into()),
+        account_id: Some(caller.account.as_str().into()),
+        access_key_id: Some((&*caller.access_key).into()),
+        user_name: user_name.map(Text::from),
         ..UserIdentity::default()
     }
 }

@@ -146,7 +146,7 @@ impl RequestFacts<'_> {
         match name {
             "aws:currenttime" => Some(owned(meta.received_at.iso())),
             "aws:epochtime" => Some(owned(meta.received_at.seconds().to_string())),
-            "aws:securetransport" => Some(Value::bool(meta.tls_version.is_some())),
+            "aws:securetransport" => Some(Value::bool(meta.tls.is_some())),
             "aws:requestedregion" => Some(Value::one(&self.view.place.region)),
             "aws:referer" => meta.referer.as_deref().map(Value::one),
             "aws:useragent" => meta.user_agent.as_deref().map(Value::one),

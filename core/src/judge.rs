@@ -1,13 +1,10 @@
 //! Puts a request before the policies: for each permission that its row names, then the key's state.
 //! The one place that gathers what has a say; the decision itself is `authz::decide`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::audit;
 use crate::authz::{
-    self, Decision, Document, Grant, Looked, Policies, Principal, PrincipalName, Question, Reason, Recorded, Value,
-    Verdict,
+    self, Decision, Document, Grant, Looked, Policies, Principal, PrincipalName, Question, Reason, Recorded,
 };
 use crate::error::KmsError;
 use crate::facts::RequestFacts;
@@ -19,9 +16,20 @@ use crate::view::{GrantEntry, KeyEntry, RegionView};
 /// What decided, for the audit record: the denial, or else the last permission's allowance.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trace {
-    pub(crate) decision: Option<audit::Decision>,
-    /// The condition keys that were looked at, with their values; an absent key has none.
-    pub(crate) context: BTreeMap<String, Vec<String>>,
+    pub(crate) decision: Option<Decision>,
+    /// The condition keys that were looked at, by name, each once with its last values.
+    pub(crate) context: Vec<Looked>,
+}
+
+impl Trace {
+    fn looked_at(&mut self, looked: Vec<Looked>) {
+        for one in looked {
+            match self.context.binary_search_by(|known| known.key.cmp(&one.key)) {
+                Ok(at) => self.context.splice(at..=at, [one]).for_each(drop),
+                Err(at) => self.context.insert(at, one),
+            }
+        }
+    }
 }
 
 /// The request may be done.
@@ -81,12 +89,13 @@ pub(crate) fn all(
     let mut granted_by = None;
     for (check, target) in case.permissions() {
         let (decision, grants) = case.decide(check, target, &mut trace);
-        trace.decision = Some(recorded(&decision));
         let absent = matches!(target, Target::Absent { .. });
         if absent || !decision.is_allowed() {
             let error = case.denial(check, target, &decision);
+            trace.decision = Some(decision);
             return Err(Box::new(Refusal { error, trace }));
         }
+        trace.decision = Some(decision);
         granted_by = grants;
     }
     for (check, target) in case.checks() {
@@ -271,7 +280,7 @@ impl<'a> Case<'a> {
         };
         let decision = authz::decide(&question, &policies);
         let (looked, _) = seen.finish();
-        trace.context.extend(looked.into_iter().map(shown));
+        trace.looked_at(looked);
         let by_grant = matches!(decision.decided_by, Reason::Grant { .. });
         let parents = grants.into_iter().filter(|grant| decision.grants.contains(&grant.id)).collect();
         (decision, by_grant.then_some(parents))
@@ -321,35 +330,6 @@ fn resource(target: &Target) -> &str {
         Target::Alias(alias) => &alias.arn,
         Target::Absent { arn, .. } => arn,
     }
-}
-
-fn recorded(decision: &Decision) -> audit::Decision {
-    let verdict = match decision.verdict {
-        Verdict::Allowed => "allow",
-        Verdict::ImplicitDeny => "implicitDeny",
-        Verdict::ExplicitDeny => "explicitDeny",
-    };
-    let (mut document, mut statement, mut grant) = (None, None, None);
-    match &decision.decided_by {
-        Reason::Statement { document: name, sid, index, .. } => {
-            document = Some(name.to_string()).filter(|name| !name.is_empty());
-            statement = Some(sid.as_ref().map_or_else(|| index.to_string(), |sid| sid.to_string()));
-        }
-        Reason::Grant { grant: id, .. } => grant = Some(id.to_string()),
-        Reason::Root { .. } | Reason::Silence { .. } => {}
-    }
-    let layer = Some(decision.decided_by.layer().as_str().to_owned());
-    audit::Decision { verdict: verdict.to_owned(), layer, document, statement, grant }
-}
-
-fn shown(looked: Looked) -> (String, Vec<String>) {
-    let values = match looked.value {
-        None => Vec::new(),
-        Some(Value::One(text)) => vec![text.into_owned()],
-        Some(Value::Many(texts)) => texts.into_iter().map(|text| text.into_owned()).collect(),
-        Some(Value::Ambiguous) => vec!["(ambiguous)".to_owned()],
-    };
-    (looked.key.into(), values)
 }
 
 #[cfg(test)]

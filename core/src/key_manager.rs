@@ -8,7 +8,7 @@ use std::sync::Arc;
 use actix::{Actor, Context, Handler, Message, ResponseFuture};
 use futures_util::future::LocalBoxFuture;
 use kms_hsm::command::{Authenticate, Purpose};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 pub use crate::authorized::Authorized;
@@ -78,8 +78,8 @@ pub struct Answered {
 pub struct Reply {
     /// The AWS JSON body.
     pub body: Zeroizing<Vec<u8>>,
-    /// What the audit record shows of it; null for reads.
-    pub elements: Value,
+    /// What the audit record shows of it; nothing for reads.
+    pub elements: Option<Box<RawValue>>,
 }
 
 // `MessageResponse` is implemented for `Result` and futures; an answer travels in the future below.
@@ -136,11 +136,16 @@ async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>)
         request.entry.targets(&request.targets);
     }
     let judged = judge::all(Op::SPEC, &request.view, &request.asked, &*request.input, &request.targets);
-    request.entry.decided(match &judged {
-        Ok(judged) => &judged.trace,
-        Err(refusal) => &refusal.trace,
-    });
-    let judged = judged.map_err(|refusal| refusal.error)?;
+    let judged = match judged {
+        Ok(mut judged) => {
+            request.entry.decided(std::mem::take(&mut judged.trace));
+            judged
+        }
+        Err(refusal) => {
+            request.entry.decided(refusal.trace);
+            return Err(refusal.error);
+        }
+    };
     let (authorized, notes) = Authorized::<Op>::new(region, request, judged);
     let planned = Op::plan(authorized)?;
     if request.input.dry_run() {
@@ -156,7 +161,7 @@ async fn attempt<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>)
         request.targets.iter().for_each(|target| target.used_at(region.clock().now()));
     }
     let elements = match Op::SPEC.effect {
-        Effect::Read => Value::Null,
+        Effect::Read => None,
         Effect::Write => output.audit_elements(),
     };
     Ok(Reply { body: output.encode(), elements })
@@ -175,7 +180,7 @@ fn still_allowed<Op: Operation>(region: &Arc<Region>, request: &mut Execute<Op>)
         return Err(KmsError::Conflict);
     }
     judge::all(Op::SPEC, &newest, &request.asked, &*request.input, &targets).map(drop).map_err(|refusal| {
-        request.entry.decided(&refusal.trace);
+        request.entry.decided(refusal.trace);
         refusal.error
     })
 }

@@ -17,9 +17,8 @@ use arc_swap::ArcSwap;
 use kms_hsm::command::{Authenticate, Purpose, SigningKey};
 use kms_hsm::{HsmPool, Plaintext, PoolConfig};
 
-use crate::audit::{AuditConfig, AuditError, AuditLog, Position};
+use crate::audit::{AuditConfig, AuditError, AuditLog, Desk, Position};
 use crate::clock::Clock;
-use crate::entry::Desk;
 use crate::error::KmsError;
 use crate::id::{AccountId, Place};
 use crate::key_manager::KeyManager;
@@ -222,7 +221,7 @@ impl Region {
 
     /// The audit log as one worker writes it. `name` must be the worker's own.
     pub fn desk(&self, name: &str) -> Result<Desk, AuditError> {
-        Ok(Arc::new(Mutex::new(self.audit.writer(name)?)))
+        Ok(Desk::new(self.audit.writer(name)?))
     }
 
     /// Resolves once the record is on disk.

@@ -26,7 +26,7 @@ use crate::region::Region;
 /// A principal whose signature was verified.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    pub principal: Principal,
+    pub principal: Arc<Principal>,
     pub arn: Arc<str>,
     pub account: AccountId,
     pub access_key: Arc<str>,
@@ -54,6 +54,17 @@ impl Source {
     }
 }
 
+/// How a connection is encrypted, in IANA's names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// `TLSv1.3` or `TLSv1.2`.
+    pub version: &'static str,
+    /// `TLS_AES_256_GCM_SHA384`, for example.
+    pub cipher_suite: String,
+    /// `X25519MLKEM768`, for example.
+    pub key_exchange: Option<String>,
+}
+
 /// What else the gateway knows of a request.
 #[derive(Clone, Debug)]
 pub struct Meta {
@@ -61,11 +72,8 @@ pub struct Meta {
     pub user_agent: Option<Arc<str>>,
     /// As the client claims; good for nothing but `aws:referer`.
     pub referer: Option<Arc<str>>,
-    /// `TLSv1.3`; `None` off TLS.
-    pub tls_version: Option<&'static str>,
-    pub cipher_suite: Option<String>,
-    /// `X25519MLKEM768`, for example.
-    pub key_exchange: Option<String>,
+    /// `None` off TLS.
+    pub tls: Option<Arc<Tls>>,
     /// The Host that the client named.
     pub host: Option<Arc<str>>,
     pub received_at: Timestamp,
@@ -99,7 +107,7 @@ impl<R: Request> Parameters for R {
 }
 
 /// The function that each row of the operation table names; see `prepare`.
-pub type Prepare = fn(&Arc<Region>, Asked, Entry, &[u8]) -> Result<Prepared, Box<Turned>>;
+pub type Prepare = fn(&Arc<Region>, Arc<Asked>, Entry, &[u8]) -> Result<Prepared, Box<Turned>>;
 
 /// A request that the gateway may hand to a key manager. What is inside is no business of the gateway's.
 pub struct Prepared {
@@ -159,7 +167,7 @@ impl Prepared {
 /// Parses a body, finds what it names on the region's present view, and asks the endpoint policy.
 pub(crate) fn prepare<Op: Operation>(
     region: &Arc<Region>,
-    asked: Asked,
+    asked: Arc<Asked>,
     mut entry: Entry,
     body: &[u8],
 ) -> Result<Prepared, Box<Turned>> {
@@ -180,7 +188,7 @@ pub(crate) fn prepare<Op: Operation>(
     };
     entry.targets(&targets);
     if let Err(refusal) = judge::endpoint(Op::SPEC, &view, &asked, &*input, &targets) {
-        entry.decided(&refusal.trace);
+        entry.decided(refusal.trace);
         return turned(refusal.error, entry, true);
     }
     let key = targets.first_key().map(|key| key.entry.clone());
@@ -192,7 +200,6 @@ pub(crate) fn prepare<Op: Operation>(
         |key| crate::region::spread(key.record.id.as_str()),
     );
     let key = key.filter(|key| is_counted(key));
-    let asked = Arc::new(asked);
     let job = Box::new(Execute::<Op> { asked, input, view, targets, entry });
     Ok(Prepared { job, effect: Op::SPEC.effect, owner, key })
 }

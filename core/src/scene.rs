@@ -10,15 +10,16 @@ use std::time::{Duration, Instant};
 use actix::{Actor as _, Addr};
 use serde_json::{Value, json};
 
+use crate::audit::Desk;
 use crate::clock::{FakeClock, Timestamp};
-use crate::entry::{Desk, Entry};
+use crate::entry::{Entry, Service};
 use crate::error::KmsError;
 use crate::id::Place;
 use crate::key_manager::{Execute, KeyManager};
 use crate::operation::{Operation, find};
 use crate::region::{Region, RegionOptions};
 use crate::registry::{AccessKey, Account, Endpoint, Manifest, NamedPolicy, Plaintext, User, Vpc};
-use crate::request::{Asked, Caller, Meta, Source, resolve_targets};
+use crate::request::{Asked, Caller, Meta, Source, Tls, resolve_targets};
 
 pub(crate) const HERE: &str = "111122223333";
 pub(crate) const ELSEWHERE: &str = "444455556666";
@@ -124,11 +125,11 @@ impl Scene {
         Self { region, clock, _folder: folder, desk, manager }
     }
 
-    fn asked(&self, who: &str, endpoint: Option<&str>) -> Asked {
+    fn asked(&self, who: &str, endpoint: Option<&str>) -> Arc<Asked> {
         let view = self.region.view();
         let identity = view.identity(&arn(who)).unwrap();
         let address = "10.0.0.7".parse().unwrap();
-        Asked {
+        Arc::new(Asked {
             caller: Caller {
                 principal: identity.principal.clone(),
                 arn: identity.arn.clone(),
@@ -143,18 +144,20 @@ impl Scene {
                 request_id: "r".into(),
                 user_agent: None,
                 referer: None,
-                tls_version: Some("TLSv1.3"),
-                cipher_suite: None,
-                key_exchange: None,
+                tls: Some(Arc::new(Tls {
+                    version: "TLSv1.3",
+                    cipher_suite: "TLS_AES_256_GCM_SHA384".to_owned(),
+                    key_exchange: None,
+                })),
                 host: None,
                 received_at: self.region.clock().now(),
                 deadline: Instant::now() + Duration::from_secs(20),
             },
-        }
+        })
     }
 
-    fn entry(&self, asked: &Asked, name: &str) -> Entry {
-        Entry::open(self.desk.clone(), &self.region.view(), asked, "kms", name)
+    fn entry(&self, asked: &Arc<Asked>, name: &str) -> Entry {
+        Entry::open(self.desk.clone(), &self.region.view(), asked, Service::Kms, name.to_owned())
     }
 
     /// What `who` is answered.
@@ -175,12 +178,12 @@ impl Scene {
         let prepared = match (find(name).unwrap().prepare)(&self.region, asked, entry, &body) {
             Ok(prepared) => prepared,
             Err(turned) => {
-                turned.entry.close(Err(&turned.error)).unwrap();
+                drop(turned.entry.close(Err(&turned.error)).unwrap());
                 return Err(turned.error);
             }
         };
         let answered = prepared.send(&self.manager).await.unwrap();
-        answered.entry.close(answered.outcome.as_ref().map(|reply| reply.elements.clone())).unwrap();
+        drop(answered.entry.close(answered.outcome.as_ref().map(|reply| reply.elements.as_deref())).unwrap());
         answered.outcome.map(|reply| serde_json::from_slice(&reply.body).unwrap())
     }
 
@@ -200,7 +203,7 @@ impl Scene {
         let input = Arc::new(Op::Input::parse(&serde_json::to_vec(&body).unwrap()).unwrap());
         let view = self.region.view();
         let targets = resolve_targets(Op::SPEC, &view, &asked, &*input).unwrap();
-        Execute { asked: Arc::new(asked), input, view, targets, entry }
+        Execute { asked, input, view, targets, entry }
     }
 
     /// A new key of the first account: its ARN.

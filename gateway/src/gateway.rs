@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Message, ResponseFuture};
 use futures_util::future::LocalBoxFuture;
-use kms_core::audit::AuditError;
-use kms_core::entry::{Counted, Desk, Entry};
+use kms_core::audit::{AuditError, Desk, HandedIn, Position};
+use kms_core::entry::{Counted, Entry, Service as Called};
 use kms_core::error::KmsError;
 use kms_core::key_manager::{Answered, KeyManager, MAILBOX_MAX, Reply};
 use kms_core::operation::{self, Effect, Spec};
@@ -133,7 +133,7 @@ impl Gateway {
         let desk = shared.region.desk(&format!("worker-{worker}"))?;
         Ok(Self {
             local: KeyManager::new(shared.region.clone()).start(),
-            throttled: Rc::new(RefCell::new(Counted::new(desk.clone()))),
+            throttled: Rc::default(),
             day_keys: Rc::default(),
             shared: shared.clone(),
             desk,
@@ -175,16 +175,18 @@ impl Worker {
             Ok(asked) => asked,
             Err(failure) => return self.unauthenticated(&failure, Protocol::Json, name, arrived),
         };
+        let asked = Arc::new(asked);
         let view = self.shared.region.view();
-        let entry = Entry::open(self.desk.clone(), &view, &asked, "kms", name);
         let Some(spec) = spec else {
+            let entry = Entry::open(self.desk.clone(), &view, &asked, Called::Kms, name.to_owned());
             let is_known = operation::is_known(name);
             let error = if is_known { operation::unsupported(name) } else { KmsError::UnknownOperation };
-            return self.refused(entry, &error);
+            return self.refused(entry, &error).await;
         };
+        let entry = Entry::open(self.desk.clone(), &view, &asked, Called::Kms, spec.name);
         match self.prepared(spec, asked, entry, arrived) {
             Ok(prepared) => self.run(prepared, arrived).await,
-            Err(turned) => self.turned(*turned),
+            Err(turned) => self.turned(*turned).await,
         }
     }
 
@@ -192,7 +194,7 @@ impl Worker {
     fn prepared(
         &self,
         spec: &'static Spec,
-        asked: Asked,
+        asked: Arc<Asked>,
         entry: Entry,
         arrived: &Arrived,
     ) -> Result<Prepared, Box<Turned>> {
@@ -210,13 +212,13 @@ impl Worker {
     async fn run(&self, prepared: Prepared, arrived: &Arrived) -> (Answer, &'static str) {
         let effect = prepared.effect;
         let Some(_permit) = self.shared.admission.admit(effect) else {
-            return self.turned(prepared.turn(KmsError::Overloaded));
+            return self.turned(prepared.turn(KmsError::Overloaded)).await;
         };
         let to = match effect {
             Effect::Read => Some(self.local.clone()),
             Effect::Write => self.shared.region.owner(prepared.owner),
         };
-        let Some(to) = to else { return self.turned(prepared.turn(KmsError::Overloaded)) };
+        let Some(to) = to else { return self.turned(prepared.turn(KmsError::Overloaded)).await };
         self.shared.metrics.key_manager_requests.increment();
         // A key manager that is late has its deadline too: this one is only for one that does not answer at all.
         let patience = self.deadline(arrived, effect) + Duration::from_secs(1);
@@ -231,10 +233,10 @@ impl Worker {
         let Answered { outcome, entry } = answered;
         let reply = match outcome {
             Ok(reply) => reply,
-            Err(error) => return self.refused(entry, &error),
+            Err(error) => return self.refused(entry, &error).await,
         };
         let Reply { body, elements } = reply;
-        let recorded = match entry.close(Ok(elements)) {
+        let recorded = match written(entry.close(Ok(elements.as_deref()))).await {
             Ok(position) if effect == Effect::Write => self.shared.region.synced(position).await,
             Ok(_) => Ok(()),
             Err(error) => Err(KmsError::internal(error)),
@@ -248,7 +250,7 @@ impl Worker {
         }
     }
 
-    fn turned(&self, turned: Turned) -> (Answer, &'static str) {
+    async fn turned(&self, turned: Turned) -> (Answer, &'static str) {
         let Turned { error, entry, by_endpoint } = turned;
         if by_endpoint {
             self.shared.metrics.endpoint_refusals.increment();
@@ -260,14 +262,14 @@ impl Worker {
             }
             return spelled(&error);
         }
-        self.refused(entry, &error)
+        self.refused(entry, &error).await
     }
 
-    fn refused(&self, entry: Entry, error: &KmsError) -> (Answer, &'static str) {
+    async fn refused(&self, entry: Entry, error: &KmsError) -> (Answer, &'static str) {
         if let Some(cause) = error.cause() {
             tracing::error!(cause, "a request failed");
         }
-        match entry.close(Err(error)) {
+        match written(entry.close(Err(error))).await {
             Ok(_) => spelled(error),
             Err(cause) => {
                 tracing::error!(%cause, "a refusal could not be recorded");
@@ -279,18 +281,17 @@ impl Worker {
     async fn sts(&self, form: &Form, arrived: &Arrived) -> (Answer, &'static str) {
         let action = form.value("Action").unwrap_or_default();
         let asked = match self.authenticated(arrived, "sts", Effect::Read).await {
-            Ok(asked) => asked,
+            Ok(asked) => Arc::new(asked),
             Err(failure) => return self.unauthenticated(&failure, Protocol::Query, action, arrived),
         };
         let request_id = &arrived.request_id;
         let is_known = action == "GetCallerIdentity";
         let view = self.shared.region.view();
         // What is no action's name is the caller's free text, and does not belong into the record's own members.
-        let event_name = if is_known { action } else { "Unknown" };
-        let entry = Entry::open(self.desk.clone(), &view, &asked, "sts", event_name);
-        let recorded =
-            if is_known { entry.close(Ok(serde_json::Value::Null)) } else { entry.refuse("InvalidAction", "") };
-        if let Err(cause) = recorded {
+        let event_name = if is_known { "GetCallerIdentity" } else { "Unknown" };
+        let entry = Entry::open(self.desk.clone(), &view, &asked, Called::Sts, event_name);
+        let closed = if is_known { entry.close(Ok(None)) } else { entry.refuse("InvalidAction", "") };
+        if let Err(cause) = written(closed).await {
             tracing::error!(%cause, "a call of STS could not be recorded");
             return (sts::error(500, "InternalFailure", "", request_id), "InternalFailure");
         }
@@ -299,7 +300,7 @@ impl Worker {
             return (sts::invalid_action(action, version, request_id), "InvalidAction");
         }
         let identity = sts::CallerIdentity {
-            user_id: asked.caller.principal.unique_id().unwrap_or_default(),
+            user_id: asked.caller.principal.unique_id().unwrap_or_default().into_owned(),
             account: asked.caller.account.to_string(),
             arn: asked.caller.arn.to_string(),
         };
@@ -318,9 +319,7 @@ impl Worker {
         let address = arrived.connection.peer.ip();
         match &arrived.connection.role {
             Role::Public => Source::Public { address },
-            Role::Endpoint { id, zone } => {
-                Source::Endpoint { id: id.as_str().into(), zone: zone.as_str().into(), address }
-            }
+            Role::Endpoint { id, zone } => Source::Endpoint { id: id.clone(), zone: zone.clone(), address },
         }
     }
 
@@ -329,9 +328,7 @@ impl Worker {
             request_id: arrived.request_id.as_str().into(),
             user_agent: arrived.header("user-agent").map(Into::into),
             referer: arrived.header("referer").map(Into::into),
-            tls_version: arrived.connection.tls_version,
-            cipher_suite: arrived.connection.cipher_suite.clone(),
-            key_exchange: arrived.connection.key_exchange.clone(),
+            tls: arrived.connection.tls.clone(),
             host: arrived.header("host").map(Into::into),
             received_at: arrived.received_at,
             deadline: self.deadline(arrived, effect),
@@ -367,6 +364,11 @@ impl Worker {
         };
         (answer, code)
     }
+}
+
+/// What became of a record that was handed in.
+async fn written(record: Result<HandedIn, AuditError>) -> Result<Position, AuditError> {
+    record?.written().await
 }
 
 /// Why a caller was not authenticated.

@@ -2,6 +2,7 @@
 //! Knows addresses and endpoint ids only; what an endpoint is, the registry in `kms_core` says.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// One address that the service binds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,5 +17,5 @@ pub enum Role {
     /// No endpoint: the request comes from the public side.
     Public,
     /// The interface of a VPC endpoint (`vpce-...`) in one availability zone.
-    Endpoint { id: String, zone: String },
+    Endpoint { id: Arc<str>, zone: Arc<str> },
 }

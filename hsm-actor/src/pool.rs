@@ -10,7 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arc_swap::ArcSwap;
 use self::{
     call::{Call, Dispatch, RECOVERY_POLL},
     outbox::Outbox,
@@ -25,6 +24,7 @@ use crate::{
     supervisor,
     vault::Vault,
 };
+use arc_swap::ArcSwap;
 
 /// The bounds of a pool.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kms_core::audit;
-use kms_core::entry::Entry;
+use kms_core::entry::{Entry, Service};
 use kms_core::limits::Rate;
 use kms_core::operation::{Effect, On, TABLE};
 use serde_json::{Value, json};
@@ -150,7 +150,7 @@ fn an_entry_that_is_dropped_records_an_internal_failure() {
     let request_id = home.live(async |live| {
         let asked = live.administrator().asked();
         let request_id = asked.meta.request_id.to_string();
-        drop(Entry::open(live.desk.clone(), &live.region.view(), &asked, "kms", "Encrypt"));
+        drop(Entry::open(live.desk.clone(), &live.region.view(), &asked, Service::Kms, "Encrypt"));
         request_id
     });
     let (_, records) = home.records();

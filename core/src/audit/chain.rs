@@ -26,25 +26,42 @@ pub(super) struct Link {
     pub(super) hash: Hash,
 }
 
-/// The line that follows `last`, with its line feed, and the chain's new end.
+/// Appends the line that follows `last` to `lines`, with its line feed, and answers the chain's new end.
+///
+/// # Errors
+/// When the record cannot be written as JSON; `lines` is then as it was.
 pub(super) fn next_line(
+    lines: &mut Vec<u8>,
     writer: &str,
     last: &Link,
     record: &impl Serialize,
-) -> Result<(Vec<u8>, Link), serde_json::Error> {
-    let mut line = bounded_json(record, LINE_BYTES_MAX - CHAIN_BYTES_MAX)?;
+) -> Result<Link, serde_json::Error> {
+    let start = lines.len();
+    push_json(lines, record, LINE_BYTES_MAX - CHAIN_BYTES_MAX).inspect_err(|_| lines.truncate(start))?;
     // The chain member goes before the brace that closes the object.
-    line.pop();
+    lines.pop();
     let sequence = last.sequence + 1;
-    let previous = hex::encode(last.hash);
-    line.extend_from_slice(format!("{CHAIN_START}{writer}{SEQUENCE}{sequence}{PREVIOUS}{previous}\"").as_bytes());
+    for part in [CHAIN_START, writer, SEQUENCE, itoa::Buffer::new().format(sequence), PREVIOUS] {
+        lines.extend_from_slice(part.as_bytes());
+    }
+    lines.extend_from_slice(&hex_digits(&last.hash));
+    lines.push(b'"');
     let mut context = Context::new(&SHA256);
-    context.update(&line);
-    let end = format!("{HASH}{}{END}", hex::encode(context.clone().finish()));
-    context.update(end.as_bytes());
-    line.extend_from_slice(end.as_bytes());
-    line.push(b'\n');
-    Ok((line, Link { sequence, hash: to_hash(context.finish().as_ref()) }))
+    context.update(lines.get(start..).unwrap_or_default());
+    let covered = lines.len();
+    lines.extend_from_slice(HASH.as_bytes());
+    lines.extend_from_slice(&hex_digits(&to_hash(context.clone().finish().as_ref())));
+    lines.extend_from_slice(END.as_bytes());
+    context.update(lines.get(covered..).unwrap_or_default());
+    lines.push(b'\n');
+    Ok(Link { sequence, hash: to_hash(context.finish().as_ref()) })
+}
+
+fn hex_digits(hash: &Hash) -> [u8; 64] {
+    let mut digits = [0; 64];
+    // INVARIANT: 32 bytes are 64 digits.
+    hex::encode_to_slice(hash, &mut digits).unwrap_or_default();
+    digits
 }
 
 /// What a line says of its place in the chain, once its own hash holds.
@@ -80,18 +97,20 @@ fn to_hash(bytes: &[u8]) -> Hash {
     bytes.try_into().unwrap_or_default()
 }
 
-/// The record as one JSON object of at most `bytes_max`. Where it is longer, its longest members are replaced by a note
-/// of their length.
-fn bounded_json(record: &impl Serialize, bytes_max: usize) -> Result<Vec<u8>, serde_json::Error> {
-    let mut json = serde_json::to_vec(record)?;
-    if json.len() <= bytes_max {
-        return Ok(json);
+/// Appends the record as one JSON object of at most `bytes_max`. Where it is longer, its longest members are replaced by
+/// a note of their length.
+fn push_json(lines: &mut Vec<u8>, record: &impl Serialize, bytes_max: usize) -> Result<(), serde_json::Error> {
+    let start = lines.len();
+    serde_json::to_writer(&mut *lines, record)?;
+    if lines.len() - start <= bytes_max {
+        return Ok(());
     }
-    let mut members: Map<String, Value> = serde_json::from_slice(&json)?;
-    while json.len() > bytes_max && shorten(&mut members) {
-        json = serde_json::to_vec(&members)?;
+    let mut members: Map<String, Value> = serde_json::from_slice(lines.get(start..).unwrap_or_default())?;
+    while lines.len() - start > bytes_max && shorten(&mut members) {
+        lines.truncate(start);
+        serde_json::to_writer(&mut *lines, &members)?;
     }
-    Ok(json)
+    Ok(())
 }
 
 /// Replaces the longest member, or the longest part of our own member; `false` when there is nothing left to replace.
@@ -126,14 +145,20 @@ mod tests {
     use super::*;
     use crate::audit::{Record, Resource};
 
-    fn first_line(record: &Record) -> (Vec<u8>, Link) {
-        next_line("w", &Link::default(), record).unwrap()
+    fn next(last: &Link, record: &Record<'_>) -> (Vec<u8>, Link) {
+        let mut line = b"the line before\n".to_vec();
+        let link = next_line(&mut line, "w", last, record).unwrap();
+        (line.split_off(16), link)
+    }
+
+    fn first_line(record: &Record<'_>) -> (Vec<u8>, Link) {
+        next(&Link::default(), record)
     }
 
     #[test]
     fn a_line_says_its_place_and_the_hash_of_the_one_before() {
         let (one, link) = first_line(&Record::new());
-        let (two, _) = next_line("w", &link, &Record::new()).unwrap();
+        let (two, _) = next(&link, &Record::new());
         let read: Value = serde_json::from_slice(&two).unwrap();
         assert_eq!(read["chain"]["sequence"], 2);
         assert_eq!(read["chain"]["writer"], "w");
@@ -145,7 +170,7 @@ mod tests {
     #[test]
     fn what_the_record_says_cannot_be_taken_for_the_chain() {
         let mut record = Record::new();
-        record.event_name = "\",\"chain\":{\"writer\":\"x\",\"sequence\":9,\"previous\":\"".to_owned();
+        record.event_name = "\",\"chain\":{\"writer\":\"x\",\"sequence\":9,\"previous\":\"".into();
         let (line, _) = first_line(&record);
         let linked = Linked::parse(&line[..line.len() - 1]).unwrap();
         assert_eq!((linked.writer, linked.link.sequence), ("w", 1));
@@ -154,11 +179,12 @@ mod tests {
     #[test]
     fn a_long_line_keeps_its_short_members() {
         let mut record = Record::new();
-        record.event_name = "Decrypt".to_owned();
-        record.request_parameters = json!({ "x": "y".repeat(100_000) });
-        record.error_message = Some("e".repeat(70_000));
-        record.kannuki.zone = Some("us-east-1a".to_owned());
-        record.kannuki.context.insert("k".to_owned(), vec!["v".repeat(80_000)]);
+        record.event_name = "Decrypt".into();
+        let parameters = serde_json::value::to_raw_value(&json!({ "x": "y".repeat(100_000) })).unwrap();
+        record.request_parameters = Some(&parameters);
+        record.error_message = Some("e".repeat(70_000).into());
+        record.kannuki.zone = Some("us-east-1a".into());
+        record.kannuki.context.push(("k".into(), vec!["v".repeat(80_000).into()]));
         let (line, _) = first_line(&record);
         assert!(line.len() <= LINE_BYTES_MAX);
         let read: Value = serde_json::from_slice(&line).unwrap();
@@ -173,11 +199,11 @@ mod tests {
     fn however_large_the_members_the_line_is_bounded() {
         let mut record = Record::new();
         let long = "\u{1}".repeat(30_000);
-        record.event_name = long.clone();
-        record.user_agent = Some(long.clone());
-        record.user_identity.arn = Some(long.clone());
+        record.event_name = long.as_str().into();
+        record.user_agent = Some(long.as_str().into());
+        record.user_identity.arn = Some(long.as_str().into());
         record.resources = (0..500).map(|_| Resource::key("1".repeat(200), "2".repeat(200))).collect();
-        record.kannuki.material_ids = vec![long; 8];
+        record.kannuki.material_ids = vec![long.as_str().into(); 8];
         assert!(first_line(&record).0.len() <= LINE_BYTES_MAX);
     }
 
@@ -185,7 +211,7 @@ mod tests {
         #[test]
         fn any_changed_byte_breaks_the_line(at in 0_usize..1000, to in any::<u8>(), name in ".{0,20}") {
             let mut record = Record::new();
-            record.event_name = name;
+            record.event_name = name.into();
             let (mut line, _) = first_line(&record);
             line.pop();
             let at = at % line.len();

@@ -3,6 +3,7 @@
 //! record looks like, and nothing of when one is due.
 
 mod chain;
+mod desk;
 mod file;
 mod inventory;
 mod note;
@@ -22,7 +23,8 @@ use std::time::Duration;
 use crate::clock::Clock;
 
 pub use chain::LINE_BYTES_MAX;
-pub use record::{Decision, Kannuki, Record, Resource, TlsDetails, UserIdentity};
+pub use desk::{Desk, HandedIn};
+pub use record::{Decision, Kannuki, Record, Resource, Text, TlsDetails, UserIdentity};
 pub use tally::{Tallied, Tally};
 pub use verify::{Broken, Chain, Report, verify};
 pub use writer::AuditWriter;

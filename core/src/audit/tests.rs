@@ -23,10 +23,10 @@ fn open(folder: &Path) -> AuditLog {
     AuditLog::open(folder, AuditConfig::default(), clock()).unwrap()
 }
 
-fn record(number: u64) -> Record {
+fn record(number: u64) -> Record<'static> {
     let mut record = Record::new();
-    record.event_name = "Decrypt".to_owned();
-    record.request_id = number.to_string();
+    record.event_name = "Decrypt".into();
+    record.request_id = number.to_string().into();
     record
 }
 
@@ -63,20 +63,21 @@ fn chain(report: &Report, writer: &str) -> (u64, u64) {
 fn a_record_has_cloudtrails_spelling() {
     let folder = tempfile::tempdir().unwrap();
     let mut full = record(7);
-    full.event_time = "2026-11-23T22:20:00Z".to_owned();
-    full.aws_region = "us-east-1".to_owned();
-    full.source_ip_address = "10.0.0.1".to_owned();
-    full.user_identity.kind = "IAMUser".to_owned();
-    full.user_identity.access_key_id = Some("AKIAEXAMPLE".to_owned());
-    full.error_code = Some("AccessDenied".to_owned());
-    full.request_parameters = json!({ "keyId": "alias/demo" });
+    full.event_time = "2026-11-23T22:20:00Z".into();
+    full.aws_region = "us-east-1".into();
+    full.source_ip_address = "10.0.0.1".into();
+    full.user_identity.kind = "IAMUser".into();
+    full.user_identity.access_key_id = Some("AKIAEXAMPLE".into());
+    full.error_code = Some("AccessDenied".into());
+    let parameters = serde_json::value::to_raw_value(&json!({ "keyId": "alias/demo" })).unwrap();
+    full.request_parameters = Some(&parameters);
     full.read_only = true;
     full.resources = vec![Resource::key("111122223333", "arn:aws:kms:us-east-1:111122223333:key/k")];
-    full.recipient_account_id = "111122223333".to_owned();
-    full.vpc_endpoint_id = Some("vpce-1".to_owned());
-    full.tls_details = Some(TlsDetails { tls_version: "TLSv1.3".to_owned(), ..TlsDetails::default() });
-    full.kannuki.decision = Some(Decision { verdict: "allow".to_owned(), ..Decision::default() });
-    full.kannuki.material_ids = vec!["ab".to_owned()];
+    full.recipient_account_id = "111122223333".into();
+    full.vpc_endpoint_id = Some("vpce-1".into());
+    full.tls_details = Some(TlsDetails { tls_version: "TLSv1.3".into(), ..TlsDetails::default() });
+    full.kannuki.decision = Some(Decision { verdict: "allow".into(), ..Decision::default() });
+    full.kannuki.material_ids = vec!["ab".into()];
     open(folder.path()).writer("w").unwrap().append(&full).unwrap();
     let mut written = lines(&files(folder.path())[0]).remove(0);
     for varying in ["eventID", "chain"] {

@@ -1,5 +1,6 @@
 //! One writer's chain: appends lines to its newest file, and begins the next when that is full.
-//! A record is handed to the kernel before `append` returns; the syncer makes it durable.
+//! A record is handed to the kernel before `append` returns, or with others that were staged; the syncer makes it
+//! durable.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -7,14 +8,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use super::chain::{Link, next_line};
 use super::file::{FileName, is_writer_name, tail};
 use super::note::{Note, NoteRecord};
 use super::record::Record;
 use super::sync::Slot;
 use super::{AuditError, Inner, Position, io_error, lock};
+
+/// More room than this for staged lines is given back.
+const STAGED_BYTES_KEPT: usize = 1 << 20;
 
 /// Appends to one chain of the log. One per thread; dropping it frees the name.
 #[derive(Debug)]
@@ -26,7 +28,12 @@ pub struct AuditWriter {
     /// `None` until there is a first line to write.
     file: Option<Arc<File>>,
     bytes: u64,
+    /// The end of the chain, what is staged included.
     last: Link,
+    /// Lines that are not written yet.
+    staged: Vec<u8>,
+    /// The last line that is.
+    written: u64,
 }
 
 impl AuditWriter {
@@ -35,8 +42,33 @@ impl AuditWriter {
     ///
     /// # Errors
     /// `OutOfOrder` when it could not be written, and from then on always: the host must leave service.
-    pub fn append(&mut self, record: &Record) -> Result<Position, AuditError> {
-        self.append_any(record)
+    pub fn append(&mut self, record: &Record<'_>) -> Result<Position, AuditError> {
+        let position = self.stage(record)?;
+        self.write_to(position)?;
+        Ok(position)
+    }
+
+    /// Gives a record its place in the chain, to be written with others. It is lost with this process until it is.
+    pub(super) fn stage(&mut self, record: &Record<'_>) -> Result<Position, AuditError> {
+        if !self.log.syncer.healthy() {
+            return Err(AuditError::OutOfOrder);
+        }
+        let start = self.staged.len();
+        let link = next_line(&mut self.staged, &self.name, &self.last, record).map_err(json_error)?;
+        if self.file.is_some() && self.bytes + self.staged.len() as u64 <= self.log.config.file_bytes_max {
+            self.last = link;
+            return Ok(self.position());
+        }
+        let line = self.staged.split_off(start);
+        self.write_staged()?;
+        let position = self.write_first(&line, link)?;
+        self.trim()?;
+        Ok(position)
+    }
+
+    /// Writes all that is staged, unless this record is written already.
+    pub(super) fn write_to(&mut self, position: Position) -> Result<(), AuditError> {
+        if position.sequence <= self.written { Ok(()) } else { self.write_staged() }
     }
 
     /// Resolves once all that this writer wrote is synced; `AuditLog::synced` of its last position.
@@ -55,7 +87,9 @@ impl AuditWriter {
         let (slot_number, slot) = log.syncer.slot(opened.last.sequence);
         let Opened { file, bytes, last, torn } = opened;
         file.iter().for_each(|file| slot.begin(Arc::clone(file)));
-        let mut writer = Self { log, name: name.to_owned(), slot, slot_number, file, bytes, last };
+        let written = last.sequence;
+        let staged = Vec::new();
+        let mut writer = Self { log, name: name.to_owned(), slot, slot_number, file, bytes, last, staged, written };
         if let Some(note) = torn {
             writer.note(note)?;
         }
@@ -63,30 +97,30 @@ impl AuditWriter {
         Ok(writer)
     }
 
-    fn append_any(&mut self, record: &impl Serialize) -> Result<Position, AuditError> {
+    fn write_staged(&mut self) -> Result<(), AuditError> {
+        if self.staged.is_empty() {
+            return Ok(());
+        }
+        let mut lines = std::mem::take(&mut self.staged);
+        self.write(&lines, self.last)?;
+        lines.clear();
+        if lines.capacity() <= STAGED_BYTES_KEPT {
+            self.staged = lines;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, lines: &[u8], last: Link) -> Result<Position, AuditError> {
+        // The end of the file is unknown after a failed write, so nothing may follow it until the next start looks.
         if !self.log.syncer.healthy() {
             return Err(AuditError::OutOfOrder);
         }
-        let (line, link) = self.line(record)?;
-        if self.file.is_some() && self.bytes + line.len() as u64 <= self.log.config.file_bytes_max {
-            return self.write(&line, link);
-        }
-        let position = self.write_first(&line, link)?;
-        self.trim()?;
-        Ok(position)
-    }
-
-    fn line(&self, record: &impl Serialize) -> Result<(Vec<u8>, Link), AuditError> {
-        next_line(&self.name, &self.last, record).map_err(|error| AuditError::Io(error.to_string()))
-    }
-
-    fn write(&mut self, line: &[u8], link: Link) -> Result<Position, AuditError> {
         let file = self.file.as_deref().ok_or(AuditError::OutOfOrder)?;
-        // The end of the file is unknown after a failed write, so nothing may follow it until the next start looks.
-        write_line(file, line).map_err(|error| self.out_of_order(&error))?;
-        self.bytes += line.len() as u64;
-        self.last = link;
-        self.slot.wrote(link.sequence);
+        write_all(file, lines).map_err(|error| self.out_of_order(&error))?;
+        self.bytes += lines.len() as u64;
+        self.last = last;
+        self.written = last.sequence;
+        self.slot.wrote(last.sequence);
         Ok(self.position())
     }
 
@@ -128,7 +162,10 @@ impl AuditWriter {
     /// Writes a note, past the file's bound if need be: beginning a file for it could drop further files before this
     /// note has said which are gone already.
     fn note(&mut self, note: Note) -> Result<(), AuditError> {
-        let (line, link) = self.line(&NoteRecord::new(note, self.log.clock.now()))?;
+        self.write_staged()?;
+        let mut line = Vec::new();
+        let record = NoteRecord::new(note, self.log.clock.now());
+        let link = next_line(&mut line, &self.name, &self.last, &record).map_err(json_error)?;
         let written = if self.file.is_some() { self.write(&line, link) } else { self.write_first(&line, link) };
         written.map(|_| ())
     }
@@ -142,6 +179,9 @@ impl AuditWriter {
 
 impl Drop for AuditWriter {
     fn drop(&mut self) {
+        if self.write_staged().is_err() {
+            tracing::error!(writer = self.name, "audit records were lost");
+        }
         lock(&self.log.inventory).deactivate(&self.name, self.bytes);
     }
 }
@@ -194,6 +234,10 @@ fn append_to(path: &Path, new: bool) -> std::io::Result<File> {
     fs::OpenOptions::new().append(true).create_new(new).mode(0o600).open(path)
 }
 
-fn write_line(mut file: &File, line: &[u8]) -> std::io::Result<()> {
-    file.write_all(line)
+fn write_all(mut file: &File, lines: &[u8]) -> std::io::Result<()> {
+    file.write_all(lines)
+}
+
+fn json_error(error: serde_json::Error) -> AuditError {
+    AuditError::Io(error.to_string())
 }

@@ -1,6 +1,7 @@
 //! Who calls, and how policies and grants name callers.
 //! Knows principal ARNs and which names reach which callers; must not know policies or where identities are stored.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -72,12 +73,12 @@ impl Principal {
     }
 
     /// The value of `aws:userid`: `AIDA...`, `AROA...:session`, `account:name`, or the root user's account.
-    pub fn unique_id(&self) -> Option<String> {
+    pub fn unique_id(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Root { account } => Some(account.clone()),
-            Self::User { id, .. } => id.clone(),
-            Self::AssumedRole { role_id, session, .. } => role_id.as_ref().map(|id| format!("{id}:{session}")),
-            Self::FederatedUser { account, name, .. } => Some(format!("{account}:{name}")),
+            Self::Root { account } => Some(account.into()),
+            Self::User { id, .. } => id.as_deref().map(Cow::from),
+            Self::AssumedRole { role_id, session, .. } => role_id.as_ref().map(|id| format!("{id}:{session}").into()),
+            Self::FederatedUser { account, name, .. } => Some(format!("{account}:{name}").into()),
             Self::Service { .. } => None,
         }
     }
@@ -101,7 +102,7 @@ impl Principal {
             ("aws:principalarn", _) => self.principal_arn().map(text),
             ("aws:principalaccount" | "kms:calleraccount", _) => self.account().map(|account| text(account.to_owned())),
             ("aws:principaltype", _) => self.kind().map(Value::one),
-            ("aws:userid", _) => self.unique_id().map(text),
+            ("aws:userid", _) => self.unique_id().map(|id| text(id.into_owned())),
             ("aws:username", Self::User { path_and_name, .. }) => Some(text(last_segment(path_and_name).to_owned())),
             ("aws:principalisawsservice", _) => Some(Value::bool(is_service)),
             ("aws:principalservicename", Self::Service { name }) => Some(text(name.clone())),

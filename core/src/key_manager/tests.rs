@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::operation::{CreateGrant, DisableKey, Encrypt, RevokeGrant, Spec};
@@ -20,7 +20,7 @@ async fn overtaken<Op: Operation>(
     let (who, name, body) = change;
     scene.ask(who, name, body).await.unwrap();
     let outcome = planned.await;
-    request.entry.decided(&judge::Trace::default());
+    request.entry.decided(judge::Trace::default());
     outcome
 }
 

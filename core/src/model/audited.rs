@@ -4,84 +4,109 @@
 use std::collections::BTreeMap;
 
 use kms_hsm::Plaintext;
-use serde_json::{Map, Value};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::constraint::camel;
 use super::value::{Blob, SecretText};
 use crate::clock::Timestamp;
 
 pub(super) trait Audited {
-    /// `None` for what is absent or must not be shown.
-    fn audited(&self) -> Option<Value>;
+    /// False for what is absent or must not be shown.
+    fn is_shown(&self) -> bool {
+        true
+    }
+
+    fn show<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error>;
+}
+
+/// A whole input or output as JSON.
+pub(super) fn shown<T: Audited>(value: &T) -> Option<Box<RawValue>> {
+    to_raw_value(&Shown(value)).ok()
 }
 
 /// Adds one member of a structure, if it may be shown. Grant tokens and import tokens carry rights, so no token is.
-pub(super) fn show<T: Audited>(name: &str, value: &T, shown: &mut Map<String, Value>) {
-    if name.contains("Token") {
-        return;
+pub(super) fn show<T: Audited, M: SerializeMap>(name: &str, value: &T, to: &mut M) -> Result<(), M::Error> {
+    if name.contains("Token") || !value.is_shown() {
+        return Ok(());
     }
-    if let Some(value) = value.audited() {
-        shown.insert(camel(name), value);
+    to.serialize_entry(&camel(name), &Shown(value))
+}
+
+struct Shown<'a, T>(&'a T);
+
+impl<T: Audited> Serialize for Shown<'_, T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.show(to)
     }
 }
 
 impl<T: Audited> Audited for Option<T> {
-    fn audited(&self) -> Option<Value> {
-        self.as_ref().and_then(T::audited)
+    fn is_shown(&self) -> bool {
+        self.as_ref().is_some_and(T::is_shown)
+    }
+
+    fn show<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Some(value) => value.show(to),
+            None => to.serialize_none(),
+        }
     }
 }
 
 impl<T: Audited> Audited for Vec<T> {
-    fn audited(&self) -> Option<Value> {
-        if self.is_empty() { None } else { Some(self.iter().filter_map(T::audited).collect()) }
+    fn is_shown(&self) -> bool {
+        !self.is_empty()
+    }
+
+    fn show<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.iter().filter(|value| value.is_shown()).map(Shown))
     }
 }
 
 impl Audited for BTreeMap<String, String> {
-    fn audited(&self) -> Option<Value> {
-        Some(self.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect())
+    fn show<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self)
     }
 }
 
 impl Audited for String {
-    fn audited(&self) -> Option<Value> {
-        Some(Value::from(self.as_str()))
+    fn show<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self)
     }
 }
 
 impl Audited for bool {
-    fn audited(&self) -> Option<Value> {
-        Some(Value::from(*self))
+    fn show<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bool(*self)
     }
 }
 
 impl Audited for i32 {
-    fn audited(&self) -> Option<Value> {
-        Some(Value::from(*self))
+    fn show<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_i32(*self)
     }
 }
 
 /// ISO 8601, as everywhere in an audit record.
 impl Audited for Timestamp {
-    fn audited(&self) -> Option<Value> {
-        Some(Value::from(self.iso()))
+    fn show<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.iso())
     }
 }
 
-impl Audited for Blob {
-    fn audited(&self) -> Option<Value> {
-        None
-    }
+macro_rules! never_shown {
+    ($($type:ty),+) => {
+        $(impl Audited for $type {
+            fn is_shown(&self) -> bool {
+                false
+            }
+
+            fn show<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_none()
+            }
+        })+
+    };
 }
 
-impl Audited for Plaintext {
-    fn audited(&self) -> Option<Value> {
-        None
-    }
-}
-
-impl Audited for SecretText {
-    fn audited(&self) -> Option<Value> {
-        None
-    }
-}
+never_shown!(Blob, Plaintext, SecretText);

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use kms_hsm::Plaintext;
-use serde_json::Value;
+use serde::ser::SerializeMap as _;
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::audited::{Audited, show};
+use super::audited::{Audited, show, shown};
 use super::constraint::Constraint::{Each, LengthMax, LengthMin, Matches, OneOf, ValueMax, ValueMin};
 use super::constraint::{At, Constraint, Pattern, Rule, Violations};
 use super::field::{AsField, Field, Fields};

@@ -5,7 +5,7 @@ use kms_hsm::Plaintext;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseResult, TestError, TestRunner};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::read::{plain_slashes, read};
 use super::*;

@@ -67,8 +67,8 @@ macro_rules! enumeration {
         }
 
         impl Audited for $name {
-            fn audited(&self) -> Option<Value> {
-                Some(Value::from(self.as_str()))
+            fn show<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.as_str())
             }
         }
 
@@ -98,11 +98,11 @@ macro_rules! structure {
         pub struct $name { $(pub $field: slot!($kind $type),)* }
 
         impl Audited for $name {
-            fn audited(&self) -> Option<Value> {
+            fn show<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
                 #[allow(unused_mut, reason = "some structures have no members")]
-                let mut shown = serde_json::Map::new();
-                $(show($wire, &self.$field, &mut shown);)*
-                Some(Value::Object(shown))
+                let mut members = to.serialize_map(None)?;
+                $(show($wire, &self.$field, &mut members)?;)*
+                members.end()
             }
         }
     };
@@ -214,8 +214,8 @@ macro_rules! request {
                 body(bytes)
             }
 
-            fn audit_parameters(&self) -> Value {
-                self.audited().unwrap_or_default()
+            fn audit_parameters(&self) -> Option<Box<RawValue>> {
+                shown(self)
             }
 
             fn member(&self, name: &str) -> Option<Field<'_>> {
@@ -283,8 +283,8 @@ macro_rules! response {
                 encode(self)
             }
 
-            fn audit_elements(&self) -> Value {
-                self.audited().unwrap_or_default()
+            fn audit_elements(&self) -> Option<Box<RawValue>> {
+                shown(self)
             }
         }
     };

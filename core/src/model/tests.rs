@@ -98,6 +98,10 @@ fn many_violations_are_counted_but_not_all_spelled_out() {
     assert!(text.len() < 20_000);
 }
 
+fn json_of(shown: Option<Box<RawValue>>) -> serde_json::Value {
+    serde_json::from_str(shown.unwrap().get()).unwrap()
+}
+
 #[test]
 fn absent_is_null_or_left_out() {
     for body in ["", " \n", "{}", r#"{"Limit":null,"Marker":null,"Unknown":[1,{"a":null}]}"#] {
@@ -118,7 +122,7 @@ fn inputs_are_read_in_full() {
     assert_eq!(input.encryption_algorithm, Some(EncryptionAlgorithmSpec::SymmetricDefault));
     assert!(input.dry_run() && !input.has_recipient());
     assert_eq!(
-        input.audit_parameters(),
+        json_of(input.audit_parameters()),
         json!({"keyId": "alias/a", "encryptionContext": {"a\\/": "1", "b": "2"},
             "encryptionAlgorithm": "SYMMETRIC_DEFAULT", "dryRun": true})
     );
@@ -139,7 +143,7 @@ fn dates_are_seconds_with_a_fraction() {
     let output = |at| ScheduleKeyDeletionResponse { deletion_date: Some(Timestamp(at)), ..Default::default() };
     assert_eq!(*output(1_700_000_000_000).encode(), br#"{"DeletionDate":1700000000}"#);
     assert_eq!(*output(1_700_000_000_007).encode(), br#"{"DeletionDate":1700000000.007}"#);
-    assert_eq!(output(0).audit_elements(), json!({"deletionDate": "1970-01-01T00:00:00Z"}));
+    assert_eq!(json_of(output(0).audit_elements()), json!({"deletionDate": "1970-01-01T00:00:00Z"}));
 }
 
 #[test]
@@ -149,7 +153,10 @@ fn outputs_leave_out_what_is_absent() {
     let key = KeyMetadata { key_id: "k".to_owned(), aws_account_id: Some("1".to_owned()), ..Default::default() };
     let key = DescribeKeyResponse { key_metadata: Some(key) };
     assert_eq!(*key.encode(), br#"{"KeyMetadata":{"AWSAccountId":"1","KeyId":"k","Enabled":false}}"#);
-    assert_eq!(key.audit_elements(), json!({"keyMetadata": {"aWSAccountId": "1", "keyId": "k", "enabled": false}}));
+    assert_eq!(
+        json_of(key.audit_elements()),
+        json!({"keyMetadata": {"aWSAccountId": "1", "keyId": "k", "enabled": false}})
+    );
     assert_eq!(*ConnectCustomKeyStoreResponse {}.encode(), b"{}");
     assert_eq!(*Empty.encode(), b"{}");
 }
@@ -158,14 +165,14 @@ fn outputs_leave_out_what_is_absent() {
 fn secrets_blobs_and_tokens_are_not_audited() {
     let output = DecryptResponse { plaintext: Some(Plaintext::new(vec![1, 2])), ..Default::default() };
     assert_eq!(*output.encode(), br#"{"Plaintext":"AQI="}"#);
-    assert_eq!(output.audit_elements(), json!({}));
+    assert_eq!(json_of(output.audit_elements()), json!({}));
     let grant = CreateGrantResponse { grant_token: Some("t".to_owned()), grant_id: Some("g".to_owned()) };
-    assert_eq!(grant.audit_elements(), json!({"grantId": "g"}));
+    assert_eq!(json_of(grant.audit_elements()), json!({"grantId": "g"}));
     let body = br#"{"KeyId":"k","ImportToken":"AA==","EncryptedKeyMaterial":"AA=="}"#;
-    assert_eq!(ImportKeyMaterialRequest::parse(body).unwrap().audit_parameters(), json!({"keyId": "k"}));
+    assert_eq!(json_of(ImportKeyMaterialRequest::parse(body).unwrap().audit_parameters()), json!({"keyId": "k"}));
     let body = br#"{"CustomKeyStoreName":"n","KeyStorePassword":"hunter22"}"#;
     let input = CreateCustomKeyStoreRequest::parse(body).unwrap();
-    assert_eq!(input.audit_parameters(), json!({"customKeyStoreName": "n"}));
+    assert_eq!(json_of(input.audit_parameters()), json!({"customKeyStoreName": "n"}));
     assert!(!format!("{input:?}").contains("hunter22"));
 }
 

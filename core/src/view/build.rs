@@ -265,8 +265,14 @@ impl Builder {
                 for (name, text) in &user.policies {
                     policies.push(self.intern(Kind::Identity, name, text, row)?);
                 }
-                let identity =
-                    Identity { principal, arn: arn.clone(), account: user.account, policies, record: user, version };
+                let identity = Identity {
+                    principal: Arc::new(principal),
+                    arn: arn.clone(),
+                    account: user.account,
+                    policies,
+                    record: user,
+                    version,
+                };
                 self.view.identities.insert(arn, Arc::new(identity));
             }
             IdentityRecord::Credential(credential) => {

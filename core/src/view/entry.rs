@@ -140,7 +140,7 @@ impl KeyUse {
 /// Who someone is, and the policies that their account attached to them.
 #[derive(Debug)]
 pub struct Identity {
-    pub principal: Principal,
+    pub principal: Arc<Principal>,
     pub arn: Arc<str>,
     pub account: AccountId,
     pub policies: Vec<Arc<Policy>>,

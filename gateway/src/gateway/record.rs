@@ -12,7 +12,7 @@ pub(super) fn access(arrived: &Arrived, name: &str, claimed: Option<String>, cod
         source_address: arrived.connection.peer.ip().to_string(),
         vpc_endpoint_id: match &arrived.connection.role {
             Role::Public => None,
-            Role::Endpoint { id, .. } => Some(id.clone()),
+            Role::Endpoint { id, .. } => Some(id.to_string()),
         },
         access_key_id: claimed,
         event_name: Some(name.to_owned()),

@@ -12,6 +12,7 @@ use actix_http::h1::H1ServiceHandler;
 use actix_http::{HttpService, KeepAlive, Request, Response};
 use actix_web::dev::{Service as _, ServiceFactory as _, fn_service};
 use futures_util::future::LocalBoxFuture;
+use kms_core::request::Tls;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
@@ -91,11 +92,7 @@ impl Connections {
             role: role.as_ref().clone(),
             local,
             peer,
-            tls_version: session.protocol_version().and_then(version_name),
-            cipher_suite: session.negotiated_cipher_suite().map(|suite| iana_name(suite.suite().as_str())),
-            key_exchange: session
-                .negotiated_key_exchange_group()
-                .and_then(|group| group.name().as_str().map(str::to_owned)),
+            tls: encryption(session).map(Arc::new),
             server_name: session.server_name().map(str::to_owned),
         };
         Ok(Stream::new(tls, Arc::new(connection), limits.clone(), drain, metrics.clone()))
@@ -128,6 +125,18 @@ async fn requests<S: Service>(shell: Rc<Shell>, service: S) -> Result<Requests, 
             }
         })
     }))
+}
+
+fn encryption(session: &rustls::ServerConnection) -> Option<Tls> {
+    let group = session.negotiated_key_exchange_group();
+    Some(Tls {
+        version: session.protocol_version().and_then(version_name)?,
+        cipher_suite: session
+            .negotiated_cipher_suite()
+            .map(|suite| iana_name(suite.suite().as_str()))
+            .unwrap_or_default(),
+        key_exchange: group.and_then(|group| group.name().as_str().map(str::to_owned)),
+    })
 }
 
 fn version_name(version: rustls::ProtocolVersion) -> Option<&'static str> {

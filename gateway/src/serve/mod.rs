@@ -21,6 +21,7 @@ use std::time::Instant;
 use actix_web::dev::{Server, fn_factory, fn_service};
 use futures_util::future::LocalBoxFuture;
 use kms_core::clock::Timestamp;
+use kms_core::request::Tls;
 use tokio::net::{TcpSocket, TcpStream};
 use zeroize::Zeroizing;
 
@@ -79,12 +80,7 @@ pub struct Connection {
     pub role: Role,
     pub local: SocketAddr,
     pub peer: SocketAddr,
-    /// `TLSv1.3` or `TLSv1.2`.
-    pub tls_version: Option<&'static str>,
-    /// By its IANA name, `TLS_AES_256_GCM_SHA384` for example.
-    pub cipher_suite: Option<String>,
-    /// By its IANA name, `X25519MLKEM768` for example.
-    pub key_exchange: Option<String>,
+    pub tls: Option<Arc<Tls>>,
     /// The host name that the client asked for in TLS; it proves nothing.
     pub server_name: Option<String>,
 }

@@ -23,7 +23,7 @@ pub(super) fn listeners(
     let interfaces = endpoints.iter().flat_map(|endpoint| {
         endpoint.interfaces.iter().map(|interface| Listener {
             address: SocketAddr::new(interface.address, interface.port.unwrap_or(listen.port)),
-            role: Role::Endpoint { id: endpoint.id.clone(), zone: interface.zone.clone() },
+            role: Role::Endpoint { id: endpoint.id.as_str().into(), zone: interface.zone.as_str().into() },
         })
     });
     let mut listeners: Vec<_> = public.into_iter().chain(interfaces).collect();

@@ -19,7 +19,7 @@ const INTRODUCTION: &str = "# Made by `kannuki serve` at each start; what is cha
 
 /// Where the first interface of an endpoint listens.
 pub(super) fn address_of(listeners: &[Listener], endpoint: &str) -> Option<SocketAddr> {
-    let of_endpoint = |listener: &&Listener| matches!(&listener.role, Role::Endpoint { id, .. } if id == endpoint);
+    let of_endpoint = |listener: &&Listener| matches!(&listener.role, Role::Endpoint { id, .. } if **id == *endpoint);
     listeners.iter().find(of_endpoint).map(|listener| listener.address)
 }
 

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor as _, Addr};
 use kms_core::KmsError;
-use kms_core::audit::Position;
+use kms_core::audit::{Desk, HandedIn};
 use kms_core::clock::{Clock as _, FakeClock};
-use kms_core::entry::{Counted, Desk, Entry};
+use kms_core::entry::{Counted, Entry, Service};
 use kms_core::key_manager::{Answered, KeyManager};
 use kms_core::model::OperationModel;
 use kms_core::operation::{self, Effect};
 use kms_core::region::Region;
-use kms_core::request::{Asked, Caller, Meta, Prepared, Source, Turned};
+use kms_core::request::{Asked, Caller, Meta, Prepared, Source, Tls, Turned};
 use serde_json::{Value, json};
 
 use super::{OPEN, Rows, arn, json_fixture};
@@ -36,7 +36,7 @@ impl Live {
     pub(crate) fn new(region: Arc<Region>, clock: FakeClock, name: &str) -> Self {
         let desk = region.desk(name).unwrap();
         let local = KeyManager::new(region.clone()).start();
-        Self { counted: Arc::new(Mutex::new(Counted::new(desk.clone()))), region, clock, desk, local }
+        Self { counted: Arc::default(), region, clock, desk, local }
     }
 
     /// A user of the cast, who comes through the open endpoint.
@@ -103,7 +103,7 @@ impl Client {
         let request_id = asked.meta.request_id.to_string();
         let spec = operation::find(operation).unwrap();
         let region = &self.live.region;
-        let entry = Entry::open(self.live.desk.clone(), &region.view(), &asked, "kms", operation);
+        let entry = Entry::open(self.live.desk.clone(), &region.view(), &asked, Service::Kms, operation.to_owned());
         let prepared = match region.admit_account(asked.caller.account) {
             Err(error) => Err(Box::new(Turned { error, entry, by_endpoint: false })),
             Ok(()) => (spec.prepare)(region, asked, entry, request.to_string().as_bytes()),
@@ -123,12 +123,12 @@ impl Client {
     }
 
     /// What the gateway would know of this caller's next request.
-    pub(crate) fn asked(&self) -> Asked {
+    pub(crate) fn asked(&self) -> Arc<Asked> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let view = self.live.region.view();
         let identity = view.identity(&self.arn).unwrap_or_else(|| panic!("{} is not in the cast", self.arn));
         let address = "10.1.2.3".parse().unwrap();
-        Asked {
+        Arc::new(Asked {
             caller: Caller {
                 principal: identity.principal.clone(),
                 arn: identity.arn.clone(),
@@ -143,14 +143,16 @@ impl Client {
                 request_id: format!("request-{}", NUMBER.fetch_add(1, Ordering::Relaxed)).into(),
                 user_agent: None,
                 referer: None,
-                tls_version: Some("TLSv1.3"),
-                cipher_suite: Some("TLS_AES_256_GCM_SHA384".to_owned()),
-                key_exchange: None,
+                tls: Some(Arc::new(Tls {
+                    version: "TLSv1.3",
+                    cipher_suite: "TLS_AES_256_GCM_SHA384".to_owned(),
+                    key_exchange: None,
+                })),
                 host: None,
                 received_at: self.live.clock.now(),
                 deadline: Instant::now() + PATIENCE,
             },
-        }
+        })
     }
 
     async fn send(&self, prepared: Prepared) -> Answered {
@@ -165,7 +167,8 @@ impl Client {
         let Answered { outcome, entry } = answered;
         match outcome {
             Ok(reply) => {
-                let position: Position = entry.close(Ok(reply.elements)).unwrap();
+                let record: HandedIn = entry.close(Ok(reply.elements.as_deref())).unwrap();
+                let position = record.written().await.unwrap();
                 if effect == Effect::Write {
                     self.live.region.synced(position).await.unwrap();
                 }
@@ -173,7 +176,7 @@ impl Client {
                 Answer { code: "OK", message: String::new(), body, request_id: String::new(), by_endpoint: false }
             }
             Err(error) => {
-                entry.close(Err(&error)).unwrap();
+                drop(entry.close(Err(&error)).unwrap());
                 refused(&error, false)
             }
         }

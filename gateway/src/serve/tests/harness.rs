@@ -60,8 +60,8 @@ impl Service for Echo {
                     arrived.body.len(),
                     connection.peer,
                     connection.role,
-                    connection.tls_version,
-                    connection.key_exchange,
+                    connection.tls.as_ref().map(|tls| tls.version),
+                    connection.tls.as_ref().and_then(|tls| tls.key_exchange.clone()),
                     connection.server_name,
                 )
                 .into_bytes(),
@@ -97,7 +97,7 @@ pub(super) struct Live {
 }
 
 pub(super) fn endpoint() -> Role {
-    Role::Endpoint { id: "vpce-0a".to_owned(), zone: "us-east-1a".to_owned() }
+    Role::Endpoint { id: "vpce-0a".into(), zone: "us-east-1a".into() }
 }
 
 impl Live {
