@@ -10,6 +10,7 @@ pub mod error;
 mod facts;
 mod grant_token;
 pub mod id;
+mod json;
 mod judge;
 pub mod key;
 pub mod key_manager;

@@ -213,10 +213,10 @@ impl Region {
     }
 
     /// The key manager that orders the writes to what hashes to `owner`.
-    pub fn owner(&self, owner: u64) -> Option<Addr<KeyManager>> {
+    pub fn owner(&self, owner: u64) -> Option<&Addr<KeyManager>> {
         let owners = self.owners.get()?;
         let count = u64::try_from(owners.len()).ok()?;
-        owners.get(usize::try_from(owner.checked_rem(count)?).ok()?).cloned()
+        owners.get(usize::try_from(owner.checked_rem(count)?).ok()?)
     }
 
     /// The audit log as one worker writes it. `name` must be the worker's own.

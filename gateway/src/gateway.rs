@@ -44,14 +44,7 @@ pub struct Shared {
 }
 
 /// One worker's gateway.
-pub struct Gateway {
-    shared: Shared,
-    /// This worker's key manager, for requests that read.
-    local: Addr<KeyManager>,
-    desk: Desk,
-    day_keys: Rc<RefCell<DayKeys>>,
-    throttled: Rc<RefCell<Counted>>,
-}
+pub struct Gateway(Rc<Worker>);
 
 impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -105,8 +98,8 @@ impl Actor for Gateway {
         // What is in flight is bounded by `admission`; the mailbox on the way there must not lose what came in.
         ctx.set_mailbox_capacity(MAILBOX_MAX);
         ctx.run_interval(Duration::from_secs(1), |gateway, _| {
-            let now = gateway.shared.region.clock().now();
-            if let Err(error) = gateway.throttled.borrow_mut().flush(now) {
+            let now = gateway.0.shared.region.clock().now();
+            if let Err(error) = gateway.0.throttled.borrow_mut().flush(now) {
                 tracing::error!(%error, "throttled calls could not be recorded");
             }
         });
@@ -117,54 +110,49 @@ impl Handler<Ask> for Gateway {
     type Result = ResponseFuture<Answer>;
 
     fn handle(&mut self, ask: Ask, _: &mut Context<Self>) -> Self::Result {
-        let worker = Worker {
-            shared: self.shared.clone(),
-            local: self.local.clone(),
-            desk: self.desk.clone(),
-            day_keys: self.day_keys.clone(),
-            throttled: self.throttled.clone(),
-        };
-        Box::pin(worker.answer(ask.0))
+        let worker = self.0.clone();
+        Box::pin(async move { worker.answer(&ask.0).await })
     }
 }
 
 impl Gateway {
     fn new(worker: usize, shared: &Shared) -> Result<Self, AuditError> {
         let desk = shared.region.desk(&format!("worker-{worker}"))?;
-        Ok(Self {
+        Ok(Self(Rc::new(Worker {
             local: KeyManager::new(shared.region.clone()).start(),
-            throttled: Rc::default(),
-            day_keys: Rc::default(),
+            throttled: RefCell::default(),
+            day_keys: RefCell::default(),
             shared: shared.clone(),
             desk,
-        })
+        })))
     }
 }
 
-/// One request's hold on its worker.
+/// What the requests of one worker share.
 struct Worker {
     shared: Shared,
+    /// This worker's key manager, for requests that read.
     local: Addr<KeyManager>,
     desk: Desk,
-    day_keys: Rc<RefCell<DayKeys>>,
-    throttled: Rc<RefCell<Counted>>,
+    day_keys: RefCell<DayKeys>,
+    throttled: RefCell<Counted>,
 }
 
 impl Worker {
-    async fn answer(self, arrived: Arrived) -> Answer {
+    async fn answer(&self, arrived: &Arrived) -> Answer {
         let route = Route::of(&arrived.method, &arrived.path, &arrived.headers, &arrived.body);
-        let (name, answer, code) = match route {
-            Route::Other(answer) => ("unknown".to_owned(), answer, "UnknownOperationException"),
+        let (name, answer, code) = match &route {
+            Route::Other(answer) => ("unknown", answer.clone(), "UnknownOperationException"),
             Route::Kms { operation } => {
-                let (answer, code) = self.kms(&operation, &arrived).await;
-                (if operation::is_known(&operation) { operation } else { "unknown".to_owned() }, answer, code)
+                let (answer, code) = self.kms(operation, arrived).await;
+                (if operation::is_known(operation) { operation } else { "unknown" }, answer, code)
             }
             Route::Sts { form } => {
-                let (answer, code) = self.sts(&form, &arrived).await;
-                ("GetCallerIdentity".to_owned(), answer, code)
+                let (answer, code) = self.sts(form, arrived).await;
+                ("GetCallerIdentity", answer, code)
             }
         };
-        self.shared.metrics.answered(&name, code, arrived.received.elapsed());
+        self.shared.metrics.answered(name, code, arrived.received.elapsed());
         answer
     }
 
@@ -215,14 +203,14 @@ impl Worker {
             return self.turned(prepared.turn(KmsError::Overloaded)).await;
         };
         let to = match effect {
-            Effect::Read => Some(self.local.clone()),
+            Effect::Read => Some(&self.local),
             Effect::Write => self.shared.region.owner(prepared.owner),
         };
         let Some(to) = to else { return self.turned(prepared.turn(KmsError::Overloaded)).await };
         self.shared.metrics.key_manager_requests.increment();
         // A key manager that is late has its deadline too: this one is only for one that does not answer at all.
         let patience = self.deadline(arrived, effect) + Duration::from_secs(1);
-        match tokio::time::timeout_at(patience.into(), prepared.send(&to)).await {
+        match tokio::time::timeout_at(patience.into(), prepared.send(to)).await {
             Ok(Some(answered)) => self.answered(answered, effect).await,
             Ok(None) | Err(_) => (wire::internal(), "KMSInternalException"),
         }
@@ -235,14 +223,15 @@ impl Worker {
             Ok(reply) => reply,
             Err(error) => return self.refused(entry, &error).await,
         };
-        let Reply { body, elements } = reply;
+        let Reply { mut body, elements } = reply;
         let recorded = match written(entry.close(Ok(elements.as_deref()))).await {
             Ok(position) if effect == Effect::Write => self.shared.region.synced(position).await,
             Ok(_) => Ok(()),
             Err(error) => Err(KmsError::internal(error)),
         };
         match recorded {
-            Ok(()) => (wire::json(body.to_vec()), "OK"),
+            // Taken, not copied: it may hold a plaintext, and is wiped once it is sent.
+            Ok(()) => (wire::json(std::mem::take(&mut *body)), "OK"),
             Err(error) => {
                 tracing::error!(cause = error.cause(), "an answer was withheld, as it could not be recorded");
                 (wire::internal(), "KMSInternalException")
@@ -325,7 +314,7 @@ impl Worker {
 
     fn meta(&self, arrived: &Arrived, effect: Effect) -> Meta {
         Meta {
-            request_id: arrived.request_id.as_str().into(),
+            request_id: arrived.request_id.clone(),
             user_agent: arrived.header("user-agent").map(Into::into),
             referer: arrived.header("referer").map(Into::into),
             tls: arrived.connection.tls.clone(),

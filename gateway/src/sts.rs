@@ -55,7 +55,7 @@ pub fn invalid_action(action: &str, version: &str, request_id: &str) -> Answer {
 }
 
 fn xml(status: u16, body: String) -> Answer {
-    Answer { status, headers: vec![("content-type", "text/xml".to_owned())], body: body.into_bytes(), close: false }
+    Answer { status, headers: vec![("content-type", "text/xml".into())], body: body.into_bytes(), close: false }
 }
 
 /// Fit for an element's text; what XML 1.0 cannot hold at all becomes a question mark.
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     fn text(answer: Answer) -> String {
-        assert_eq!(answer.headers, [("content-type", "text/xml".to_owned())]);
+        assert_eq!(answer.headers, [("content-type", "text/xml".into())]);
         String::from_utf8(answer.body).unwrap()
     }
 

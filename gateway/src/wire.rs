@@ -60,7 +60,7 @@ impl Route {
     pub fn of(method: &str, path: &str, headers: &[(String, Vec<u8>)], body: &[u8]) -> Self {
         if method != "POST" {
             let mut answer = error(405, "UnknownOperationException", "Only the method POST is supported.");
-            answer.headers.push(("allow", "POST".to_owned()));
+            answer.headers.push(("allow", "POST".into()));
             return Self::Other(answer);
         }
         if path != "/" {
@@ -85,7 +85,7 @@ impl Route {
 
 /// A JSON body of an answer that is no error.
 pub fn json(body: Vec<u8>) -> Answer {
-    Answer { status: 200, headers: vec![("content-type", CONTENT_TYPE_JSON.to_owned())], body, close: false }
+    Answer { status: 200, headers: vec![("content-type", CONTENT_TYPE_JSON.into())], body, close: false }
 }
 
 /// An error of the JSON protocol. An empty message has no member; `AccessDeniedException` spells its own `Message`.
@@ -109,7 +109,7 @@ pub fn error(status: u16, code: &str, message: &str) -> Answer {
 pub fn overloaded(status: u16, code: &str, message: &str, retry_after: Duration) -> Answer {
     let mut answer = error(status, code, message);
     let milliseconds = retry_after.as_nanos().div_ceil(1_000_000);
-    answer.headers.push(("x-amz-retry-after", milliseconds.to_string()));
+    answer.headers.push(("x-amz-retry-after", milliseconds.to_string().into()));
     answer
 }
 
@@ -243,7 +243,7 @@ mod tests {
         for (microseconds, shown) in [(120_000, "120"), (119_001, "120"), (1, "1")] {
             let after = Duration::from_micros(microseconds);
             let answer = overloaded(400, "ThrottlingException", "Rate exceeded", after);
-            assert!(answer.headers.contains(&("x-amz-retry-after", shown.to_owned())));
+            assert!(answer.headers.contains(&("x-amz-retry-after", shown.into())));
         }
     }
 

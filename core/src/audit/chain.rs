@@ -3,7 +3,6 @@
 //! line without its line feed), `hash` (SHA-256 of this line up to the end of `previous`). Pure; knows no file.
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// The greatest length of a line in bytes, its line feed included.
@@ -28,16 +27,19 @@ pub(super) struct Link {
 
 /// Appends the line that follows `last` to `lines`, with its line feed, and answers the chain's new end.
 ///
+/// `record` appends one JSON object.
+///
 /// # Errors
-/// When the record cannot be written as JSON; `lines` is then as it was.
+/// When the record is no JSON object; `lines` is then as it was.
 pub(super) fn next_line(
     lines: &mut Vec<u8>,
     writer: &str,
     last: &Link,
-    record: &impl Serialize,
+    record: impl FnOnce(&mut Vec<u8>),
 ) -> Result<Link, serde_json::Error> {
     let start = lines.len();
-    push_json(lines, record, LINE_BYTES_MAX - CHAIN_BYTES_MAX).inspect_err(|_| lines.truncate(start))?;
+    record(lines);
+    bound(lines, start, LINE_BYTES_MAX - CHAIN_BYTES_MAX).inspect_err(|_| lines.truncate(start))?;
     // The chain member goes before the brace that closes the object.
     lines.pop();
     let sequence = last.sequence + 1;
@@ -97,11 +99,9 @@ fn to_hash(bytes: &[u8]) -> Hash {
     bytes.try_into().unwrap_or_default()
 }
 
-/// Appends the record as one JSON object of at most `bytes_max`. Where it is longer, its longest members are replaced by
-/// a note of their length.
-fn push_json(lines: &mut Vec<u8>, record: &impl Serialize, bytes_max: usize) -> Result<(), serde_json::Error> {
-    let start = lines.len();
-    serde_json::to_writer(&mut *lines, record)?;
+/// Makes the object that starts at `start` one of at most `bytes_max`. Where it is longer, its longest members are
+/// replaced by a note of their length.
+fn bound(lines: &mut Vec<u8>, start: usize, bytes_max: usize) -> Result<(), serde_json::Error> {
     if lines.len() - start <= bytes_max {
         return Ok(());
     }
@@ -147,7 +147,7 @@ mod tests {
 
     fn next(last: &Link, record: &Record<'_>) -> (Vec<u8>, Link) {
         let mut line = b"the line before\n".to_vec();
-        let link = next_line(&mut line, "w", last, record).unwrap();
+        let link = next_line(&mut line, "w", last, |to| record.write(to)).unwrap();
         (line.split_off(16), link)
     }
 

@@ -4,17 +4,16 @@
 
 use std::borrow::Cow;
 
-use serde::{Serialize, Serializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
+
+use crate::json::Write as _;
 
 /// The text of a member.
 pub type Text<'a> = Cow<'a, str>;
 
 /// One API call as CloudTrail records it (CloudTrail user guide, "record contents", event version 1.11).
 /// What is `None` is left out. No field may hold a secret; the caller sees to that.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default)]
 pub struct Record<'a> {
     /// `1.11` from `Record::new`.
     pub event_version: Text<'a>,
@@ -26,41 +25,28 @@ pub struct Record<'a> {
     /// The operation's name.
     pub event_name: Text<'a>,
     pub aws_region: Text<'a>,
-    #[serde(rename = "sourceIPAddress")]
     pub source_ip_address: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error_code: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error_message: Option<Text<'a>>,
     /// JSON null when there are none, as CloudTrail writes it.
     pub request_parameters: Option<&'a RawValue>,
     /// JSON null for operations that only read.
     pub response_elements: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub additional_event_data: Option<Value>,
-    #[serde(rename = "requestID")]
     pub request_id: Text<'a>,
-    #[serde(rename = "eventID")]
     pub event_id: Text<'a>,
     pub read_only: bool,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<Resource<'a>>,
     /// `AwsApiCall` from `Record::new`.
     pub event_type: Text<'a>,
     pub management_event: bool,
     pub recipient_account_id: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub vpc_endpoint_id: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub vpc_endpoint_account_id: Option<Text<'a>>,
     /// `Management` from `Record::new`.
     pub event_category: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_details: Option<TlsDetails<'a>>,
     /// What CloudTrail has no member for.
-    #[serde(skip_serializing_if = "Kannuki::is_empty")]
     pub kannuki: Kannuki<'a>,
 }
 
@@ -80,37 +66,24 @@ impl Record<'_> {
 }
 
 /// Who called.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default)]
 pub struct UserIdentity<'a> {
     /// `IAMUser`, `AssumedRole`, `Root`, `AWSService`, ...
-    #[serde(rename = "type")]
     pub kind: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub principal_id: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub arn: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub account_id: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub access_key_id: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_name: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub session_context: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub invoked_by: Option<Text<'a>>,
 }
 
 /// A resource that the call touched.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default)]
 pub struct Resource<'a> {
     pub account_id: Text<'a>,
     /// `AWS::KMS::Key`.
-    #[serde(rename = "type")]
     pub kind: Text<'a>,
-    #[serde(rename = "ARN")]
     pub arn: Text<'a>,
 }
 
@@ -122,40 +95,118 @@ impl<'a> Resource<'a> {
 }
 
 /// How the connection was encrypted.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default)]
 pub struct TlsDetails<'a> {
     /// `TLSv1.2` or `TLSv1.3`.
     pub tls_version: Text<'a>,
     pub cipher_suite: Text<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_provided_host_header: Option<Text<'a>>,
     /// The key exchange's group, for example `X25519MLKEM768`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub key_exchange: Option<Text<'a>>,
 }
 
 /// What this service records beyond CloudTrail's members.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default)]
 pub struct Kannuki<'a> {
     /// The endpoint's VPC.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub vpc: Option<Text<'a>>,
     /// The availability zone of the endpoint's interface.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<Text<'a>>,
     /// The key materials that were used.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub material_ids: Vec<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision<'a>>,
     /// The condition keys that were looked at, each with its values.
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_map")]
     pub context: Vec<(Text<'a>, Vec<Text<'a>>)>,
     /// How many calls this record stands for, when it is more than the one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+}
+
+/// What decided, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Decision<'a> {
+    /// `allow`, `explicitDeny` or `implicitDeny`.
+    pub verdict: Text<'a>,
+    /// The kind of policy, as `authz::Layer` names it: `vpce`, `resource`, `identity`, `grant`.
+    pub layer: Option<Text<'a>>,
+    /// The policy's name or ARN.
+    pub document: Option<Text<'a>>,
+    /// The statement's Sid, or its place counted from 0.
+    pub statement: Option<Text<'a>>,
+    /// The grant that allowed it.
+    pub grant: Option<Text<'a>>,
+}
+
+impl Record<'_> {
+    /// The record as one JSON object. Members without a value are left out, but for parameters and elements.
+    pub(super) fn write(&self, to: &mut Vec<u8>) {
+        to.object(|event| {
+            event.text("eventVersion", &self.event_version);
+            event.member("userIdentity", |to| self.user_identity.write(to));
+            event.text("eventTime", &self.event_time);
+            event.text("eventSource", &self.event_source);
+            event.text("eventName", &self.event_name);
+            event.text("awsRegion", &self.aws_region);
+            event.text("sourceIPAddress", &self.source_ip_address);
+            event.optional_text("userAgent", self.user_agent.as_ref());
+            event.optional_text("errorCode", self.error_code.as_ref());
+            event.optional_text("errorMessage", self.error_message.as_ref());
+            event.json("requestParameters", self.request_parameters.map_or("null", RawValue::get));
+            event.json("responseElements", self.response_elements.map_or("null", RawValue::get));
+            event.text("requestID", &self.request_id);
+            event.text("eventID", &self.event_id);
+            event.json("readOnly", if self.read_only { "true" } else { "false" });
+            if !self.resources.is_empty() {
+                event.member("resources", |to| to.list(&self.resources, |resource, to| resource.write(to)));
+            }
+            event.text("eventType", &self.event_type);
+            event.json("managementEvent", if self.management_event { "true" } else { "false" });
+            event.text("recipientAccountId", &self.recipient_account_id);
+            event.optional_text("vpcEndpointId", self.vpc_endpoint_id.as_ref());
+            event.optional_text("vpcEndpointAccountId", self.vpc_endpoint_account_id.as_ref());
+            event.text("eventCategory", &self.event_category);
+            if let Some(tls) = &self.tls_details {
+                event.member("tlsDetails", |to| tls.write(to));
+            }
+            if !self.kannuki.is_empty() {
+                event.member("kannuki", |to| self.kannuki.write(to));
+            }
+        });
+    }
+}
+
+impl UserIdentity<'_> {
+    fn write(&self, to: &mut Vec<u8>) {
+        to.object(|identity| {
+            identity.text("type", &self.kind);
+            identity.optional_text("principalId", self.principal_id.as_ref());
+            identity.optional_text("arn", self.arn.as_ref());
+            identity.optional_text("accountId", self.account_id.as_ref());
+            identity.optional_text("accessKeyId", self.access_key_id.as_ref());
+            identity.optional_text("userName", self.user_name.as_ref());
+            identity.optional_text("invokedBy", self.invoked_by.as_ref());
+        });
+    }
+}
+
+impl Resource<'_> {
+    fn write(&self, to: &mut Vec<u8>) {
+        to.object(|resource| {
+            resource.text("accountId", &self.account_id);
+            resource.text("type", &self.kind);
+            resource.text("ARN", &self.arn);
+        });
+    }
+}
+
+impl TlsDetails<'_> {
+    fn write(&self, to: &mut Vec<u8>) {
+        to.object(|tls| {
+            tls.text("tlsVersion", &self.tls_version);
+            tls.text("cipherSuite", &self.cipher_suite);
+            tls.optional_text("clientProvidedHostHeader", self.client_provided_host_header.as_ref());
+            tls.optional_text("keyExchange", self.key_exchange.as_ref());
+        });
+    }
 }
 
 impl Kannuki<'_> {
@@ -168,28 +219,41 @@ impl Kannuki<'_> {
             && context.is_empty()
             && count.is_none()
     }
+
+    fn write(&self, to: &mut Vec<u8>) {
+        to.object(|ours| {
+            ours.optional_text("vpc", self.vpc.as_ref());
+            ours.optional_text("zone", self.zone.as_ref());
+            if !self.material_ids.is_empty() {
+                ours.member("materialIds", |to| to.list(&self.material_ids, |id, to| to.text(id)));
+            }
+            if let Some(decision) = &self.decision {
+                ours.member("decision", |to| decision.write(to));
+            }
+            if !self.context.is_empty() {
+                ours.member("context", |to| {
+                    to.object(|context| {
+                        for (key, values) in &self.context {
+                            context.member(key, |to| to.list(values, |value, to| to.text(value)));
+                        }
+                    });
+                });
+            }
+            if let Some(count) = self.count {
+                ours.json("count", itoa::Buffer::new().format(count));
+            }
+        });
+    }
 }
 
-/// What decided, and how.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Decision<'a> {
-    /// `allow`, `explicitDeny` or `implicitDeny`.
-    pub verdict: Text<'a>,
-    /// The kind of policy, as `authz::Layer` names it: `vpce`, `resource`, `identity`, `grant`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub layer: Option<Text<'a>>,
-    /// The policy's name or ARN.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub document: Option<Text<'a>>,
-    /// The statement's Sid, or its place counted from 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub statement: Option<Text<'a>>,
-    /// The grant that allowed it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub grant: Option<Text<'a>>,
-}
-
-fn as_map<S: Serializer>(pairs: &[(Text<'_>, Vec<Text<'_>>)], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_map(pairs.iter().map(|(name, values)| (name, values)))
+impl Decision<'_> {
+    fn write(&self, to: &mut Vec<u8>) {
+        to.object(|decision| {
+            decision.text("verdict", &self.verdict);
+            decision.optional_text("layer", self.layer.as_ref());
+            decision.optional_text("document", self.document.as_ref());
+            decision.optional_text("statement", self.statement.as_ref());
+            decision.optional_text("grant", self.grant.as_ref());
+        });
+    }
 }

@@ -54,7 +54,7 @@ impl AuditWriter {
             return Err(AuditError::OutOfOrder);
         }
         let start = self.staged.len();
-        let link = next_line(&mut self.staged, &self.name, &self.last, record).map_err(json_error)?;
+        let link = next_line(&mut self.staged, &self.name, &self.last, |to| record.write(to)).map_err(json_error)?;
         if self.file.is_some() && self.bytes + self.staged.len() as u64 <= self.log.config.file_bytes_max {
             self.last = link;
             return Ok(self.position());
@@ -165,7 +165,8 @@ impl AuditWriter {
         self.write_staged()?;
         let mut line = Vec::new();
         let record = NoteRecord::new(note, self.log.clock.now());
-        let link = next_line(&mut line, &self.name, &self.last, &record).map_err(json_error)?;
+        let json = serde_json::to_vec(&record).map_err(json_error)?;
+        let link = next_line(&mut line, &self.name, &self.last, |to| to.extend(json)).map_err(json_error)?;
         let written = if self.file.is_some() { self.write(&line, link) } else { self.write_first(&line, link) };
         written.map(|_| ())
     }

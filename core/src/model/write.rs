@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::value::{Blob, SecretText, base64_length, push_base64};
 use crate::clock::Timestamp;
+use crate::json::push_escaped;
 
 /// Where JSON text goes.
 pub(super) trait Sink {
@@ -19,18 +20,7 @@ pub(super) trait Sink {
     /// A string with its quotes, escaped as RFC 8259 section 7 demands.
     fn text(&mut self, text: &str) {
         self.raw(b"\"");
-        let mut plain = 0;
-        for (at, byte) in text.bytes().enumerate() {
-            let escape = match byte {
-                b'"' | b'\\' => format!("\\{}", char::from(byte)),
-                0..0x20 => format!("\\u{byte:04x}"),
-                _ => continue,
-            };
-            self.raw(text.as_bytes().get(plain..at).unwrap_or_default());
-            self.raw(escape.as_bytes());
-            plain = at + 1;
-        }
-        self.raw(text.as_bytes().get(plain..).unwrap_or_default());
+        push_escaped(text, |piece| self.raw(piece));
         self.raw(b"\"");
     }
 }

@@ -8,7 +8,7 @@ use crate::serve::Arrived;
 pub(super) fn access(arrived: &Arrived, name: &str, claimed: Option<String>, code: &str, message: &str) -> Entry {
     Entry {
         event_time: arrived.received_at.iso(),
-        request_id: arrived.request_id.clone(),
+        request_id: arrived.request_id.to_string(),
         source_address: arrived.connection.peer.ip().to_string(),
         vpc_endpoint_id: match &arrived.connection.role {
             Role::Public => None,

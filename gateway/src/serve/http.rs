@@ -1,8 +1,10 @@
 //! One HTTP request: read whole within its limits, handed to the service, answered.
 //! Knows HTTP messages; what a request means, only the service does.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_http::body::BoxBody;
@@ -18,6 +20,7 @@ use super::connection::{Shell, Tie};
 use super::{Answer, Arrived, Service};
 use crate::wire;
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 /// How much room a body of unknown length gets first.
 const BODY_BYTES_FIRST: usize = 8 << 10;
 
@@ -118,20 +121,26 @@ fn headers(request: &Request) -> Vec<(String, Vec<u8>)> {
     request.headers().iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
 }
 
-fn request_id() -> String {
-    Uuid::new_v4().to_string()
+fn request_id() -> Arc<str> {
+    Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer()).into()
 }
 
 fn response(answer: Answer, request_id: &str, close: bool) -> Response<BoxBody> {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = Bytes::from_owner(Zeroizing::new(answer.body));
     let mut response = Response::with_body(status, BoxBody::new(body));
-    let id = [("x-amzn-requestid", request_id.to_owned())];
-    for (name, value) in answer.headers.into_iter().chain(id) {
+    for (name, value) in answer.headers {
+        let value = match value {
+            Cow::Borrowed(value) => HeaderValue::try_from(value),
+            Cow::Owned(value) => HeaderValue::try_from(value),
+        };
         // What cannot stand in a header is left out rather than sent bent.
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), value) {
             response.headers_mut().append(name, value);
         }
+    }
+    if let Ok(id) = HeaderValue::try_from(request_id) {
+        response.headers_mut().append(REQUEST_ID, id);
     }
     if close {
         response.head_mut().set_connection_type(ConnectionType::Close);

@@ -10,6 +10,7 @@ mod stream;
 mod tls;
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
@@ -41,7 +42,7 @@ pub trait Service: Clone + 'static {
 pub struct Arrived {
     pub connection: Arc<Connection>,
     /// A fresh UUID, which the answer carries as `x-amzn-RequestId`.
-    pub request_id: String,
+    pub request_id: Arc<str>,
     /// When the request's first byte was read; its deadline counts from here.
     pub received: Instant,
     pub received_at: Timestamp,
@@ -89,7 +90,7 @@ pub struct Connection {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     pub body: Vec<u8>,
     /// Ends the connection after this answer.
     pub close: bool,

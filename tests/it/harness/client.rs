@@ -157,10 +157,10 @@ impl Client {
 
     async fn send(&self, prepared: Prepared) -> Answered {
         let to = match prepared.effect {
-            Effect::Read => self.live.local.clone(),
+            Effect::Read => &self.live.local,
             Effect::Write => self.live.region.owner(prepared.owner).expect("the region was not started"),
         };
-        prepared.send(&to).await.expect("the key manager is gone")
+        prepared.send(to).await.expect("the key manager is gone")
     }
 
     async fn answered(&self, answered: Answered, effect: Effect) -> Answer {
