@@ -73,8 +73,10 @@ impl Object<'_> {
 /// The text between the quotes, piece by piece.
 pub(crate) fn push_escaped(text: &str, mut push: impl FnMut(&[u8])) {
     let bytes = text.as_bytes();
-    // Nearly all text needs no escape; this look at all of it at once is many bytes at a time.
-    if !bytes.iter().fold(false, |found, &byte| found | needs_escape(byte)) {
+    // Nearly all text needs no escape, which chunks of a fixed size show many bytes at a time.
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    let any = |bytes: &[u8]| bytes.iter().fold(false, |found, &byte| found | needs_escape(byte));
+    if !chunks.iter().fold(false, |found, chunk| found | any(chunk)) && !any(rest) {
         return push(bytes);
     }
     let mut plain = 0;

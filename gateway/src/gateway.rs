@@ -208,11 +208,18 @@ impl Worker {
         };
         let Some(to) = to else { return self.turned(prepared.turn(KmsError::Overloaded)).await };
         self.shared.metrics.key_manager_requests.increment();
-        // A key manager that is late has its deadline too: this one is only for one that does not answer at all.
-        let patience = self.deadline(arrived, effect) + Duration::from_secs(1);
-        match tokio::time::timeout_at(patience.into(), prepared.send(to)).await {
-            Ok(Some(answered)) => self.answered(answered, effect).await,
-            Ok(None) | Err(_) => (wire::internal(), "KMSInternalException"),
+        let answered = match effect {
+            // On this thread, so it answers for as long as anybody is here to hear it.
+            Effect::Read => prepared.send(to).await,
+            // A key manager that is late has its deadline too: this one is only for one that does not answer at all.
+            Effect::Write => {
+                let patience = self.deadline(arrived, effect) + Duration::from_secs(1);
+                tokio::time::timeout_at(patience.into(), prepared.send(to)).await.ok().flatten()
+            }
+        };
+        match answered {
+            Some(answered) => self.answered(answered, effect).await,
+            None => (wire::internal(), "KMSInternalException"),
         }
     }
 

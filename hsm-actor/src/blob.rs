@@ -56,6 +56,14 @@ pub(crate) struct Fresh {
     pub(crate) iv: [u8; IV_BYTES],
 }
 
+impl Fresh {
+    fn random() -> Result<Self, HsmError> {
+        let drawn: [u8; NONCE_BYTES + IV_BYTES] = random::nonce()?;
+        let (nonce, iv) = drawn.split_first_chunk().ok_or(HsmError::Fault)?;
+        Ok(Self { nonce: *nonce, iv: iv.try_into().map_err(|_| HsmError::Fault)? })
+    }
+}
+
 /// Encrypts `plaintext` under a key derived from `material` for this blob alone, and proves that it decrypts.
 pub(crate) fn seal(
     material: &SecretKey<Material>,
@@ -63,7 +71,7 @@ pub(crate) fn seal(
     plaintext: &Plaintext,
     context: &EncryptionContext,
 ) -> Result<Vec<u8>, HsmError> {
-    let fresh = Fresh { nonce: random::nonce()?, iv: random::nonce()? };
+    let fresh = Fresh::random()?;
     let blob = seal_with(&fresh, material, id, plaintext, context)?;
     let again = open(material, id, &blob, context).map_err(|_| HsmError::SelfTest)?;
     if !bool::from(subtle::ConstantTimeEq::ct_eq(again.expose(), plaintext.expose())) {

@@ -264,7 +264,8 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Wakes a task at a time that may be moved.
+/// Wakes a task at a time that may be moved. Moving it to a later time costs nothing: the timer stays where it is, and is
+/// set anew when it has come too early.
 #[derive(Default)]
 struct Alarm {
     until: Option<Instant>,
@@ -273,11 +274,18 @@ struct Alarm {
 
 impl Alarm {
     fn rings(&mut self, until: Instant, cx: &mut Context<'_>) -> bool {
+        self.until = Some(until);
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until.into())));
-        if self.until.replace(until) != Some(until) {
+        if sleep.deadline().into_std() > until {
             sleep.as_mut().reset(until.into());
         }
-        sleep.as_mut().poll(cx).is_ready()
+        while sleep.as_mut().poll(cx).is_ready() {
+            if sleep.deadline().into_std() >= until {
+                return true;
+            }
+            sleep.as_mut().reset(until.into());
+        }
+        false
     }
 }
 
