@@ -61,3 +61,55 @@ impl Drop for HandedIn {
         let _ = lock(&self.desk.0).write_to(self.position);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+    use std::path::Path;
+
+    use crate::audit::{AuditConfig, AuditLog};
+    use crate::clock::FakeClock;
+
+    use super::*;
+
+    fn desk(folder: &Path) -> Desk {
+        let log = AuditLog::open(folder, AuditConfig::default(), Arc::new(FakeClock::default())).unwrap();
+        let desk = Desk::new(log.writer("w").unwrap());
+        // The first record of all makes the file.
+        drop(desk.hand_in(&Record::new()).unwrap());
+        desk
+    }
+
+    fn lines(folder: &Path) -> usize {
+        let path = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let file = path.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl")).last().unwrap();
+        std::fs::read_to_string(file).unwrap().lines().count()
+    }
+
+    #[test]
+    fn records_of_one_turn_are_written_together_and_none_is_answered_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = desk(folder.path());
+        let handed_in: Vec<_> = (0..3).map(|_| desk.hand_in(&Record::new()).unwrap()).collect();
+        assert_eq!(lines(folder.path()), 1);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            for (index, one) in handed_in.into_iter().enumerate() {
+                assert_eq!(one.written().await.unwrap().sequence(), index as u64 + 2);
+                assert_eq!(lines(folder.path()), 4, "the first to be answered wrote all");
+            }
+        });
+    }
+
+    #[test]
+    fn a_record_that_nobody_waits_for_is_written_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = desk(folder.path());
+        let (first, second) = (desk.hand_in(&Record::new()).unwrap(), desk.hand_in(&Record::new()).unwrap());
+        drop(first);
+        assert_eq!(lines(folder.path()), 3);
+        drop(second);
+        assert_eq!(lines(folder.path()), 3);
+    }
+}

@@ -153,6 +153,70 @@ fn a_command_that_kills_two_slots_is_an_error_and_the_pool_recovers() {
     assert_eq!(runtime.block_on(pool.run(Panic, soon())), Err(HsmError::Fault));
 }
 
+/// Runs all of these in one turn of an event loop.
+fn in_one_turn(pool: &HsmPool, probes: Vec<Probe<false>>) -> Vec<Result<String, HsmError>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let local = tokio::task::LocalSet::new();
+    let calls: Vec<_> = probes
+        .into_iter()
+        .map(|probe| {
+            let pool = pool.clone();
+            local.spawn_local(async move { pool.run(probe, soon()).await })
+        })
+        .collect();
+    runtime.block_on(local.run_until(async {
+        let mut outcomes = Vec::new();
+        for call in calls {
+            outcomes.push(call.await.unwrap());
+        }
+        outcomes
+    }))
+}
+
+#[test]
+fn commands_of_one_turn_go_to_a_slot_together() {
+    let pool = pool(config(2));
+    let probes = (0..20).map(|_| Probe::new(&Arc::default())).collect();
+    let names: Vec<_> = in_one_turn(&pool, probes).into_iter().map(Result::unwrap).collect();
+    assert_eq!(names.iter().filter(|name| *name == "hsm-0.1").count(), 16, "a parcel's worth: {names:?}");
+    assert_eq!(names.iter().filter(|name| *name == "hsm-1.1").count(), 4, "and the rest: {names:?}");
+    assert!(pool.slots().iter().all(|slot| slot.in_flight == 0), "{pool:?}");
+}
+
+#[test]
+fn who_shares_a_parcel_with_a_panic_is_answered_all_the_same() {
+    let pool = pool(config(2));
+    let runs: Vec<Arc<AtomicU32>> = (0..10).map(|_| Arc::default()).collect();
+    let probes = runs.iter().enumerate();
+    let probes = probes.map(|(at, runs)| Probe { panics: u32::from(at == 4), ..Probe::new(runs) }).collect();
+    let names: Vec<_> = in_one_turn(&pool, probes).into_iter().map(Result::unwrap).collect();
+    let runs: Vec<_> = runs.iter().map(|runs| runs.load(Ordering::SeqCst)).collect();
+    assert_eq!(runs, [1, 1, 1, 1, 2, 1, 1, 1, 1, 1], "only the one that panicked ran twice");
+    assert!(names.iter().take(4).all(|name| name == "hsm-0.1"), "{names:?}");
+    assert!(names.iter().skip(4).all(|name| name == "hsm-1.1"), "{names:?}");
+}
+
+#[test]
+fn a_parcel_is_sent_also_when_the_first_of_its_callers_goes_away() {
+    let pool = pool(config(2));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let local = tokio::task::LocalSet::new();
+    let outcome = runtime.block_on(local.run_until(async {
+        let first = local.spawn_local({
+            let pool = pool.clone();
+            async move { pool.run(Probe::<false>::new(&Arc::default()), soon()).await }
+        });
+        let second = local.spawn_local({
+            let pool = pool.clone();
+            async move { pool.run(Probe::<false>::new(&Arc::default()), soon()).await }
+        });
+        tokio::task::yield_now().await;
+        first.abort();
+        second.await.unwrap()
+    }));
+    assert_eq!(outcome.unwrap(), "hsm-0.1");
+}
+
 #[test]
 fn a_single_slot_tries_again_in_its_next_incarnation() {
     let pool = pool(config(1));
