@@ -49,8 +49,7 @@ macro_rules! ascii_name {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::parse(&text).ok_or_else(|| serde::de::Error::custom(concat!("not a ", stringify!($name))))
+                crate::text::parsed(deserializer, stringify!($name), Self::parse)
             }
         }
     };
