@@ -141,7 +141,7 @@ fn append(desk: &Desk, record: &Record) -> Result<Position, AuditError> {
     writer.append(record)
 }
 
-/// Calls that are refused by a rate: one record a second for each caller, with their number.
+/// Calls that are too much: one record a second for each caller and error, with their number.
 #[derive(Debug)]
 pub struct Counted {
     tally: Tally<Record>,
@@ -156,7 +156,8 @@ impl Counted {
     /// Counts a call in place of recording it.
     pub fn add(&mut self, entry: Entry, error: &KmsError) -> Result<(), AuditError> {
         let now = entry.received_at;
-        let caller = entry.record.user_identity.arn.clone().unwrap_or_default();
+        let arn = entry.record.user_identity.arn.as_deref().unwrap_or_default();
+        let caller = format!("{} {arn}", error.code().as_str());
         let record = entry.withdraw(error);
         match self.tally.add(&caller, now, || record) {
             Some(tallied) => self.write(tallied),
