@@ -242,7 +242,7 @@ struct Withdrawn {
     message: String,
 }
 
-/// Calls that are refused by a rate: one record a second for each caller, with their number.
+/// Calls that are too much: one record a second for each caller and error, with their number.
 #[derive(Debug)]
 pub struct Counted {
     tally: Tally<Withdrawn>,
@@ -258,7 +258,7 @@ impl Counted {
     /// Counts a call in place of recording it.
     pub fn add(&mut self, entry: Entry, error: &KmsError) -> Result<(), AuditError> {
         let now = entry.noted.asked.meta.received_at;
-        let caller = entry.noted.asked.caller.arn.clone();
+        let caller = format!("{} {}", error.code().as_str(), entry.noted.asked.caller.arn);
         match self.tally.add(&caller, now, || entry.withdraw(error)) {
             Some(tallied) => write(&tallied),
             None => Ok(()),

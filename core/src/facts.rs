@@ -227,7 +227,7 @@ impl RequestFacts<'_> {
 
     fn resource_tag(&self, tail: &str) -> Option<Value<'_>> {
         let tags = &self.key()?.entry.record.tags;
-        Value::among(tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())), tail)
+        Value::among(tags.iter().map(|tag| (&*tag.key, &*tag.value)), tail)
     }
 
     fn request_tag(&self, tail: &str) -> Option<Value<'_>> {

@@ -1,6 +1,7 @@
 //! The names that AWS gives things: accounts, key ids, ARNs and aliases, parsed once.
 //! Knows their grammar and nothing of what they stand for.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -49,8 +50,7 @@ macro_rules! ascii_name {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::parse(&text).ok_or_else(|| serde::de::Error::custom(concat!("not a ", stringify!($name))))
+                crate::text::parsed(deserializer, stringify!($name), Self::parse)
             }
         }
     };
@@ -76,14 +76,28 @@ ascii_name!(
     }
 );
 
+/// How many key ids in a row begin with the same random 32 bits; the other 90 are each id's own.
+const NEIGHBOURS_MAX: u32 = 64;
+
 impl KeyId {
     /// Sorts before every key id.
     pub const LEAST: Self = Self([0; 36]);
 
-    /// A fresh random id of a single-Region key.
+    /// A fresh random id of a single-Region key. Ids that a thread makes one after the other begin alike, some dozens of
+    /// them: the rows of keys that are made at the same time then share pages of the store, and are written together.
+    /// What they begin with is random as well, and tells nothing of when that was.
     pub fn random() -> Self {
+        thread_local! {
+            /// What the next ids begin with, and how many of them.
+            static NEIGHBOURS: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
+        }
+        let id = uuid::Uuid::new_v4();
+        let (own, middle, version, end) = id.as_fields();
+        let (start, left) = NEIGHBOURS.get();
+        let (start, left) = if left == 0 { (own, NEIGHBOURS_MAX) } else { (start, left) };
+        NEIGHBOURS.set((start, left - 1));
         let mut bytes = [0; 36];
-        uuid::Uuid::new_v4().hyphenated().encode_lower(&mut bytes);
+        uuid::Uuid::from_fields(start, middle, version, end).hyphenated().encode_lower(&mut bytes);
         Self(bytes)
     }
 
@@ -259,6 +273,17 @@ mod tests {
         }
         let foreign = "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
         assert_eq!(KeyRef::parse(foreign, &place()), Err(KmsError::ForeignRegion { region: "us-west-2".to_owned() }));
+    }
+
+    #[test]
+    fn random_ids_have_neighbours_and_are_each_their_own() {
+        let ids: Vec<_> = (0..10 * NEIGHBOURS_MAX).map(|_| KeyId::random()).collect();
+        let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
+        assert_eq!(distinct.len(), ids.len());
+        let starts: std::collections::BTreeSet<_> = ids.iter().map(|id| id.as_str().split_at(8).0).collect();
+        assert!((10..=11).contains(&starts.len()), "{starts:?}");
+        let ends: std::collections::BTreeSet<_> = ids.iter().map(|id| id.as_str().split_at(9).1).collect();
+        assert_eq!(ends.len(), ids.len());
     }
 
     proptest! {

@@ -160,7 +160,7 @@ impl Default for Limits {
             deadline: Duration::from_secs(8),
             connections_max: 10_000,
             in_flight_quick_max: 1024,
-            in_flight_slow_max: 16,
+            in_flight_slow_max: 128,
             account: None,
             key: None,
         }

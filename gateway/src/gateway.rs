@@ -21,6 +21,7 @@ use kms_core::region::Region;
 use kms_core::request::{Asked, Meta, Prepared, Source, Turned};
 
 pub use self::admission::Admission;
+use self::admission::Permit;
 use self::authenticate::DayKeys;
 use crate::access_log::AccessLog;
 use crate::authn::AuthnError;
@@ -173,7 +174,7 @@ impl Worker {
         };
         let entry = Entry::open(self.desk.clone(), &view, &asked, Called::Kms, spec.name);
         match self.prepared(spec, asked, entry, arrived) {
-            Ok(prepared) => self.run(prepared, arrived).await,
+            Ok((prepared, permit)) => self.run(prepared, permit, arrived).await,
             Err(turned) => self.turned(*turned).await,
         }
     }
@@ -185,23 +186,26 @@ impl Worker {
         asked: Arc<Asked>,
         entry: Entry,
         arrived: &Arrived,
-    ) -> Result<Prepared, Box<Turned>> {
+    ) -> Result<(Prepared, Permit), Box<Turned>> {
         let region = &self.shared.region;
+        let turn = |error, entry| Box::new(Turned { error, entry, by_endpoint: false });
         if let Err(error) = region.admit_account(asked.caller.account) {
-            return Err(Box::new(Turned { error, entry, by_endpoint: false }));
+            return Err(turn(error, entry));
         }
+        // Before the request is parsed: what is too much must cost little, or those who were let in pay for it.
+        let Some(permit) = self.shared.admission.admit(spec.effect) else {
+            return Err(turn(KmsError::Overloaded, entry));
+        };
         let prepared = (spec.prepare)(region, asked, entry, &arrived.body)?;
         match prepared.key.as_ref().map_or(Ok(()), |key| region.admit_key(key)) {
-            Ok(()) => Ok(prepared),
+            Ok(()) => Ok((prepared, permit)),
             Err(error) => Err(Box::new(prepared.turn(error))),
         }
     }
 
-    async fn run(&self, prepared: Prepared, arrived: &Arrived) -> (Answer, &'static str) {
+    /// The permit is held until the answer is ready to go.
+    async fn run(&self, prepared: Prepared, _permit: Permit, arrived: &Arrived) -> (Answer, &'static str) {
         let effect = prepared.effect;
-        let Some(_permit) = self.shared.admission.admit(effect) else {
-            return self.turned(prepared.turn(KmsError::Overloaded)).await;
-        };
         let to = match effect {
             Effect::Read => Some(&self.local),
             Effect::Write => self.shared.region.owner(prepared.owner),
@@ -253,6 +257,9 @@ impl Worker {
         }
         if let KmsError::Throttled { .. } = &error {
             self.shared.metrics.throttled.increment();
+        }
+        // These come when there is too much as it is, so they are counted and not recorded one by one.
+        if let KmsError::Throttled { .. } | KmsError::Overloaded = &error {
             if let Err(cause) = self.throttled.borrow_mut().add(entry, &error) {
                 tracing::error!(%cause, "a throttled call could not be recorded");
             }

@@ -1,6 +1,8 @@
 //! What a key material is bound to, and a material as the store has it.
 //! The label is authenticated with the wrapped material: an edited or swapped row does not open.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -15,11 +17,12 @@ const TEXT_BYTES_MAX: usize = 256;
 /// What a material belongs to and may be used for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
-    pub partition: String,
+    // Shared texts: who holds very many labels holds most of these once.
+    pub partition: Arc<str>,
     /// The account's twelve digits.
-    pub account: String,
+    pub account: Arc<str>,
     /// The key's id, not its ARN.
-    pub key: String,
+    pub key: Arc<str>,
     pub spec: Spec,
     pub usage: Usage,
     pub origin: Origin,
@@ -165,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_text_is_bounded() {
-        let label = Label { key: "k".repeat(257), ..crate::testing::label("key") };
+        let label = Label { key: "k".repeat(257).into(), ..crate::testing::label("key") };
         assert_eq!(label.bound(MaterialId([0; 32]), 1).err(), Some(HsmError::TooLarge));
     }
 }

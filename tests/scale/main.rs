@@ -1,6 +1,7 @@
-//! `kannuki-scale BINARY [KEYS [FOLDER]]`: what a region costs with ten keys, and what with many.
-//! Seeds two regions, starts the binary on each, and prints start, memory and speed side by side. Knows the order of
-//! the measurement; how each thing is done is its module's.
+//! `kannuki-scale BINARY [KEYS [FOLDER [--keep]]]`: what a region costs with ten keys, and what with many.
+//! Seeds two regions, starts the binary on each, and prints start, memory and speed side by side. With `--keep` the
+//! regions stay in FOLDER, and those that are there already are measured as they are. Knows the order of the
+//! measurement; how each thing is done is its module's.
 
 mod client;
 mod figures;
@@ -31,6 +32,7 @@ struct Options {
     binary: PathBuf,
     keys: usize,
     folder: PathBuf,
+    keep: bool,
 }
 
 fn main() -> ExitCode {
@@ -51,19 +53,22 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Outcome<Options> {
-    const USAGE: &str = "usage: kannuki-scale BINARY [KEYS [FOLDER]]";
+    const USAGE: &str = "usage: kannuki-scale BINARY [KEYS [FOLDER [--keep]]]";
     let mut given = std::env::args_os().skip(1);
     let binary = given.next().ok_or(USAGE)?;
     let keys = given.next().map(|keys| keys.to_string_lossy().parse()).transpose().map_err(|_| USAGE)?;
     let folder = given.next().map_or_else(std::env::temp_dir, PathBuf::from);
-    Ok(Options { binary: std::fs::canonicalize(binary)?, keys: keys.unwrap_or(MANY_KEYS), folder })
+    let keep = given.next().map(|option| if option == "--keep" { Ok(true) } else { Err(USAGE) }).transpose()?;
+    let keep = keep.unwrap_or_default();
+    Ok(Options { binary: std::fs::canonicalize(binary)?, keys: keys.unwrap_or(MANY_KEYS), folder, keep })
 }
 
 /// The table of figures, and which promises they break.
 fn measure(options: &Options) -> Outcome<(String, Vec<String>)> {
     let folder = tempfile::Builder::new().prefix("scale-").tempdir_in(&options.folder)?;
-    let mut few = Subject::new(&options.binary, &folder.path().join("few"), FEW_KEYS)?;
-    let mut many = Subject::new(&options.binary, &folder.path().join("many"), options.keys)?;
+    let folder = if options.keep { options.folder.as_path() } else { folder.path() };
+    let mut few = Subject::new(&options.binary, &folder.join(FEW_KEYS.to_string()), FEW_KEYS)?;
+    let mut many = Subject::new(&options.binary, &folder.join(options.keys.to_string()), options.keys)?;
     // Whatever else the machine does, it does to both: the rounds take turns.
     for _ in 0..ROUNDS {
         few.round()?;

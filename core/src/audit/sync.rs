@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -137,8 +137,9 @@ impl Shared {
     /// Waits until someone does, or for `every`; then syncs and answers. `false` after the last round.
     fn round(&self, every: Duration) -> bool {
         let idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.stop;
-        let (mut queue, _) =
+        let (queue, _) =
             self.wake.wait_timeout_while(lock(&self.queue), every, idle).unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.gather(queue);
         let waiting = std::mem::take(&mut queue.waiting);
         let dropped = std::mem::take(&mut queue.dropped);
         let folder_changed = std::mem::take(&mut queue.folder_changed);
@@ -159,6 +160,19 @@ impl Shared {
             let _ = sender.send(if synced { Ok(()) } else { Err(AuditError::OutOfOrder) });
         }
         !stop
+    }
+
+    /// Lets the other threads of this core go first, for as long as more of them come to wait: an fsync costs the same
+    /// for one as for many. Who waits sends nothing more, so this ends.
+    fn gather<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        let mut waiting = 0;
+        while queue.waiting.len() > waiting {
+            waiting = queue.waiting.len();
+            drop(queue);
+            thread::yield_now();
+            queue = lock(&self.queue);
+        }
+        queue
     }
 
     fn sync(&self, slots: &[Arc<Slot>], folder_changed: bool) -> std::io::Result<()> {

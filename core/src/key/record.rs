@@ -2,6 +2,7 @@
 //! Plain data with one codec; knows no view, no policy's meaning and no transaction.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kms_hsm::{Label, Material, MaterialId, Secret, Wrapped};
 use serde::de::DeserializeOwned;
@@ -74,9 +75,9 @@ impl KeyRecord {
     /// What the HSM binds this key's material to.
     pub fn label(&self, place: &Place) -> Option<Label> {
         Some(Label {
-            partition: place.partition.to_string(),
-            account: self.account.to_string(),
-            key: self.id.to_string(),
+            partition: place.partition.clone(),
+            account: self.account.as_str().into(),
+            key: self.id.as_str().into(),
             spec: crate::key::spec::hsm_spec(self.spec)?,
             usage: match self.usage {
                 KeyUsageType::EncryptDecrypt => kms_hsm::Usage::EncryptDecrypt,
@@ -92,10 +93,11 @@ impl KeyRecord {
     }
 }
 
+/// The view holds equal texts of tags once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tag {
-    pub key: String,
-    pub value: String,
+    pub key: Arc<str>,
+    pub value: Arc<str>,
 }
 
 /// One material of a key. What it is bound to is never stored beside it: the HSM is told that by the key's record.

@@ -39,8 +39,7 @@ macro_rules! enumeration {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let name = <std::borrow::Cow<'_, str>>::deserialize(from)?;
-                name.parse().map_err(serde::de::Error::custom)
+                crate::text::parsed(from, stringify!($name), |name| name.parse().ok())
             }
         }
 

@@ -28,7 +28,7 @@ pub(crate) fn untag(rq: Authorized<UntagResource>) -> Planned<Empty> {
         return Err(KmsError::Tag("Tags beginning with aws: are reserved"));
     }
     let mut tags = rq.key()?.entry.record.tags.clone();
-    tags.retain(|tag| !rq.input.tag_keys.contains(&tag.key));
+    tags.retain(|tag| !rq.input.tag_keys.iter().any(|gone| **gone == *tag.key));
     change(rq, move |record| KeyRecord { tags, ..record }, |_| Empty)
 }
 
@@ -37,12 +37,16 @@ pub(crate) fn list(rq: Authorized<ListResourceTags>) -> Planned<ListResourceTags
     let page = Page::of(&rq, 50, 50)?;
     let after = page.after();
     let start = match after {
-        Some(after) => {
-            key.entry.record.tags.iter().position(|tag| tag.key == after).map_or(usize::MAX, |at| at.saturating_add(1))
-        }
+        Some(after) => key
+            .entry
+            .record
+            .tags
+            .iter()
+            .position(|tag| *tag.key == *after)
+            .map_or(usize::MAX, |at| at.saturating_add(1)),
         None => 0,
     };
-    let (tags, next) = page.take(key.entry.record.tags.iter().skip(start), |tag| tag.key.clone());
+    let (tags, next) = page.take(key.entry.record.tags.iter().skip(start), |tag| tag.key.to_string());
     let tags = tags.into_iter().map(shown).collect();
     run(async move { Ok(ListResourceTagsResponse { tags, truncated: next.is_some(), next_marker: next }) })
 }
@@ -59,7 +63,7 @@ pub(super) fn parse(tags: &[ShownTag]) -> Result<Vec<Tag>, KmsError> {
     if tags.len() > TAGS_MAX {
         return Err(KmsError::Tag("Too many tags"));
     }
-    Ok(tags.iter().map(|tag| Tag { key: tag.tag_key.clone(), value: tag.tag_value.clone() }).collect())
+    Ok(tags.iter().map(|tag| Tag { key: tag.tag_key.as_str().into(), value: tag.tag_value.as_str().into() }).collect())
 }
 
 /// The tags after setting `given`: a tag that is set again keeps its place.
@@ -79,5 +83,5 @@ fn is_reserved(key: &str) -> bool {
 }
 
 fn shown(tag: &Tag) -> ShownTag {
-    ShownTag { tag_key: tag.key.clone(), tag_value: tag.value.clone() }
+    ShownTag { tag_key: tag.key.to_string(), tag_value: tag.value.to_string() }
 }

@@ -206,7 +206,11 @@ impl Declaration<'_> {
             multi_region: false,
             state: KeyState::new(),
             policy: key.policy.clone(),
-            tags: key.tags.iter().map(|(key, value)| Tag { key: key.clone(), value: value.clone() }).collect(),
+            tags: key
+                .tags
+                .iter()
+                .map(|(key, value)| Tag { key: key.as_str().into(), value: value.as_str().into() })
+                .collect(),
             current: None,
         };
         let label = record.label(&self.view.place).ok_or_else(|| malformed("it has no label"))?;

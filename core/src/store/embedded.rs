@@ -42,8 +42,9 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        // Requests read the view, never the file: what is cached serves the writer's own look at the rows it changes.
-        Self { cache_bytes: 16 << 20, history_max: 4096 }
+        // Requests read the view, never the file: what is cached serves the writer's own look at the rows it changes,
+        // and the upper pages of the trees of a million keys are more than half of this.
+        Self { cache_bytes: 64 << 20, history_max: 4096 }
     }
 }
 

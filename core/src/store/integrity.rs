@@ -5,6 +5,8 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use redb::{ReadTransaction, StorageError, TableError};
 use subtle::ConstantTimeEq;
@@ -12,8 +14,10 @@ use subtle::ConstantTimeEq;
 use super::tables::{ROOT, ROOT_KEY, Root, SealedRow, Tag, definition, row_message};
 use super::{Revision, Row, RowKey, RowSealer, StoreError, Table, TagPurpose};
 
-const CHUNK_ROWS_MAX: usize = 4096;
-const CHUNK_BYTES_MAX: usize = 8 << 20;
+const CHUNK_ROWS_MAX: usize = 1024;
+const CHUNK_BYTES_MAX: usize = 2 << 20;
+/// How many pieces a thread that reads or checks may be ahead of the next one.
+const PIECES_AHEAD: usize = 2;
 
 /// A hash of a set of rows that changes with each row at the same small cost: the sum of the rows' elements, lane by
 /// lane. An element is a keyed tag, so a sum says nothing about which rows are in it.
@@ -125,26 +129,45 @@ impl Integrity {
     ) -> Result<ControlFlow<Revision, Verified>, StoreError> {
         let root = shielded(|| read_root(transaction))?;
         self.check_belongs(&root)?;
-        let mut set = SetHash::default();
-        let mut rows = 0_u64;
-        for table in Table::ALL {
-            let Some(mut reader) = shielded(|| TableReader::open(transaction, table))? else { continue };
-            loop {
-                let chunk = shielded(|| reader.chunk())?;
-                if chunk.is_empty() {
-                    break;
-                }
-                self.check_rows(&chunk, &mut set)?;
-                rows += chunk.len() as u64;
-                for (key, row) in chunk {
+        // Three threads work at once: one reads, one checks, and this one visits.
+        let seen = thread::scope(|scope| {
+            let (read, unchecked) = sync_channel(PIECES_AHEAD);
+            let (check, checked) = sync_channel(PIECES_AHEAD);
+            let named = |name: &str| thread::Builder::new().name(name.to_owned());
+            let failed = |error: std::io::Error| StoreError::Io(error.to_string());
+            named("store-reader").spawn_scoped(scope, move || read_pieces(transaction, &read)).map_err(failed)?;
+            let checker = named("store-checker").spawn_scoped(scope, move || self.check_pieces(unchecked, &check));
+            let checker = checker.map_err(failed)?;
+            for piece in checked {
+                for (key, row) in piece? {
                     if visit(key, Row { version: row.version, body: row.body }).is_break() {
                         return Ok(ControlFlow::Break(root.revision));
                     }
                 }
             }
-        }
+            checker.join().map(ControlFlow::Continue).map_err(|_| StoreError::Unavailable)
+        })?;
+        let (set, rows) = match seen {
+            ControlFlow::Continue(all) => all,
+            ControlFlow::Break(revision) => return Ok(ControlFlow::Break(revision)),
+        };
         self.check_root(&root, rows, &set)?;
         Ok(ControlFlow::Continue(Verified { root, set }))
+    }
+
+    /// Passes on what holds, until there is no more, something fails, or nobody wants it. Answers the set-hash and the
+    /// number of what it passed on.
+    fn check_pieces(&self, unchecked: Receiver<Piece>, checked: &SyncSender<Piece>) -> (SetHash, u64) {
+        let (mut set, mut rows) = (SetHash::default(), 0);
+        for piece in unchecked {
+            let piece = piece.and_then(|piece| self.check_rows(&piece, &mut set).map(|()| piece));
+            rows += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+            let failed = piece.is_err();
+            if checked.send(piece).is_err() || failed {
+                break;
+            }
+        }
+        (set, rows)
     }
 
     fn check_belongs(&self, root: &Root) -> Result<(), StoreError> {
@@ -222,6 +245,30 @@ fn read_root(transaction: &ReadTransaction) -> Result<Root, StoreError> {
     };
     let value = table.get(ROOT_KEY).map_err(redb_error)?.ok_or_else(missing)?;
     Root::decode(value.value())
+}
+
+/// Rows on their way from the file to whoever wants them, or why there are no more.
+type Piece = Result<Vec<(RowKey, StoredRow)>, StoreError>;
+
+/// Reads all tables, until something fails or nobody wants more.
+fn read_pieces(transaction: &ReadTransaction, read: &SyncSender<Piece>) {
+    for table in Table::ALL {
+        let mut reader = match shielded(|| TableReader::open(transaction, table)) {
+            Ok(Some(reader)) => reader,
+            Ok(None) => continue,
+            Err(error) => return drop(read.send(Err(error))),
+        };
+        loop {
+            let piece = shielded(|| reader.chunk());
+            if piece.as_ref().is_ok_and(Vec::is_empty) {
+                break;
+            }
+            let failed = piece.is_err();
+            if read.send(piece).is_err() || failed {
+                return;
+            }
+        }
+    }
 }
 
 /// Takes a table's rows out in pieces of bounded size.

@@ -5,6 +5,7 @@ use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
+use std::thread;
 
 use redb::{Database, WriteTransaction};
 use tokio::sync::oneshot;
@@ -49,13 +50,22 @@ impl Writer {
         }
     }
 
+    /// What waits, and what those bring who are about to: a transaction costs the same for one as for many, so this
+    /// thread lets the others of its core go first, for as long as they have more for it.
     fn gather(&self, first: Job, queue: &Receiver<Job>) -> Vec<Job> {
         let mut bytes = first.bytes;
         let mut jobs = vec![first];
-        while jobs.len() < GROUP_BATCHES_MAX && bytes < GROUP_BYTES_MAX {
-            let Ok(job) = queue.try_recv() else { break };
-            bytes += job.bytes;
-            jobs.push(job);
+        loop {
+            thread::yield_now();
+            let before = jobs.len();
+            while jobs.len() < GROUP_BATCHES_MAX && bytes < GROUP_BYTES_MAX {
+                let Ok(job) = queue.try_recv() else { break };
+                bytes += job.bytes;
+                jobs.push(job);
+            }
+            if jobs.len() == before {
+                break;
+            }
         }
         self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
         jobs

@@ -8,7 +8,8 @@ use imbl::Vector;
 use kms_hsm::{Held, MaterialId};
 
 use super::entry::{Credential, Endpoint, GrantEntry, Grants, Identity, KeyEntry, MaterialEntry, Policy, Vpc};
-use super::intern::Policies;
+use super::intern::{Policies, Texts};
+use super::load::Loading;
 use super::{AliasEntry, RegionView};
 use crate::authz::{Kind, Principal, default_endpoint_policy, default_key_policy};
 use crate::id::{AccountId, AliasName, KeyId, Place};
@@ -37,10 +38,14 @@ pub enum BadRow {
 pub struct Builder {
     view: RegionView,
     policies: Policies,
+    /// Of tags and of what materials are bound to.
+    texts: Texts,
     /// The default key policy of each account, made once.
     defaults: HashMap<AccountId, Arc<Policy>>,
     /// Rows that came before the key they belong to; only while loading.
     waiting: HashMap<KeyId, Vec<(RowKey, Row)>>,
+    /// The view's keys, while loading.
+    loading: Option<Loading>,
 }
 
 impl Builder {
@@ -50,21 +55,29 @@ impl Builder {
             .intern(Kind::Endpoint, "", SHUT_ENDPOINT)
             .map_err(|error| BadRow::Policy("of a shut endpoint".to_owned(), error.to_string()))?;
         let view = RegionView::empty(place, shut);
-        Ok(Self { view, policies, defaults: HashMap::new(), waiting: HashMap::new() })
+        Ok(Self {
+            view,
+            policies,
+            texts: Texts::default(),
+            defaults: HashMap::new(),
+            waiting: HashMap::new(),
+            loading: Some(Loading::default()),
+        })
     }
 
-    /// Takes in one row at start. Rows may come in any order.
+    /// Takes in one row at start. Rows may come in any order; in the order of their keys they come in fastest.
     pub fn load(&mut self, key: RowKey, row: Row) -> Result<(), BadRow> {
-        if matches!(key.table, Table::Material | Table::Grant | Table::Alias) {
-            let owner = owner_of(&key, &row)?;
-            if self.view.keys.get(&owner).is_none() {
-                self.waiting.entry(owner).or_default().push((key, row));
+        match self.put(&key, &row) {
+            Err(BadRow::Dangling(_)) if matches!(key.table, Table::Material | Table::Grant | Table::Alias) => {
+                self.waiting.entry(owner_of(&key, &row)?).or_default().push((key, row));
                 return Ok(());
             }
+            other => other?,
         }
-        let loaded_key = if key.table == Table::Key { KeyId::parse(&key.key) } else { None };
-        self.put(&key, &row)?;
-        for (key, row) in loaded_key.and_then(|id| self.waiting.remove(&id)).unwrap_or_default() {
+        if self.waiting.is_empty() || key.table != Table::Key {
+            return Ok(());
+        }
+        for (key, row) in KeyId::parse(&key.key).and_then(|id| self.waiting.remove(&id)).unwrap_or_default() {
             self.put(&key, &row)?;
         }
         Ok(())
@@ -75,11 +88,14 @@ impl Builder {
         if let Some((key, _)) = self.waiting.values().flatten().next() {
             return Err(BadRow::Dangling(key.to_string()));
         }
+        if let Some(loading) = self.loading.take() {
+            loading.finish(&mut self.view);
+        }
         self.view.revision = revision;
         Ok(Arc::new(self.view.clone()))
     }
 
-    /// Takes in one committed event and answers the view after it.
+    /// Takes in one committed event, once all is loaded, and answers the view after it.
     pub fn apply(&mut self, event: &Event) -> Result<Arc<RegionView>, BadRow> {
         // Within one event a key comes before what belongs to it, and goes after it.
         let (puts, deletes): (Vec<_>, Vec<_>) = event.changes.iter().partition(|change| change.row.is_some());
@@ -124,13 +140,17 @@ impl Builder {
         }
     }
 
-    fn put_key(&mut self, record: KeyRecord, version: Revision, row: &RowKey) -> Result<(), BadRow> {
+    fn put_key(&mut self, mut record: KeyRecord, version: Revision, row: &RowKey) -> Result<(), BadRow> {
+        for tag in &mut record.tags {
+            self.texts.intern(&mut tag.key);
+            self.texts.intern(&mut tag.value);
+        }
         let (id, account) = (record.id, record.account);
         let policy = match &record.policy {
             Some(text) => self.intern(Kind::Key, "", text, row)?,
             None => self.default_policy(account, row)?,
         };
-        let before = self.view.keys.get(&id).cloned();
+        let before = self.key(id).cloned();
         if let Some(due) = before.as_ref().and_then(|entry| entry.record.state.deletion_due()) {
             self.view.deletions.remove(&(due, id));
         }
@@ -145,8 +165,13 @@ impl Builder {
             }
             None => KeyEntry::new(record, version, self.view.place.key_arn(account, id).into(), policy),
         };
-        self.view.listing.insert((account, id));
-        self.view.keys.insert(id, Arc::new(entry));
+        let entry = Arc::new(entry);
+        if let Some(loading) = &mut self.loading {
+            loading.put_key(id, entry);
+        } else {
+            self.view.listing.insert((account, id));
+            self.view.keys.insert(id, entry);
+        }
         Ok(())
     }
 
@@ -161,10 +186,14 @@ impl Builder {
 
     fn put_material(&mut self, record: MaterialRecord, version: Revision, row: &RowKey) -> Result<(), BadRow> {
         let key = owner_of_path(row)?;
-        let place = self.view.place.clone();
-        self.view.materials.insert(record.id, key);
+        let owner = self.key(key).ok_or_else(|| BadRow::Dangling(row.to_string()))?.record.clone();
+        match &mut self.loading {
+            Some(loading) => loading.put_material(record.id, key),
+            None => drop(self.view.materials.insert(record.id, key)),
+        }
+        let Some(mut label) = owner.label(&self.view.place) else { return Ok(()) };
+        self.texts.intern(&mut label.account);
         self.change_key(key, row, |entry| {
-            let Some(label) = entry.record.label(&place) else { return };
             let held = Arc::new(Held { label, id: record.id, wrapped: record.wrapped });
             let material = MaterialEntry { held, created: record.created, version };
             match entry.materials.iter_mut().find(|present| present.held.id == record.id) {
@@ -189,6 +218,7 @@ impl Builder {
         let at = (record.account, record.name.clone());
         let name = record.name.clone();
         let row = RowKey::new(Table::Alias, format!("{}/{}", record.account, record.name));
+        // While loading there is none: no two rows are of one alias.
         if let Some(before) = self.view.aliases.get(&at).cloned() {
             let _ = self.change_key(before.record.key, &row, |entry| entry.aliases.retain(|alias| *alias != name));
         }
@@ -196,7 +226,11 @@ impl Builder {
             entry.aliases.reserve_exact(1);
             entry.aliases.push(name);
         })?;
-        self.view.aliases.insert(at, Arc::new(AliasEntry { record, version }));
+        let entry = Arc::new(AliasEntry { record, version });
+        match &mut self.loading {
+            Some(loading) => loading.put_alias(at, entry),
+            None => drop(self.view.aliases.insert(at, entry)),
+        }
         Ok(())
     }
 
@@ -227,7 +261,7 @@ impl Builder {
     fn delete_grant(&mut self, row: &RowKey) {
         let Ok(key) = owner_of_path(row) else { return };
         let id: Arc<str> = row.key.split('/').nth(1).unwrap_or_default().into();
-        let Some(before) = self.view.keys.get(&key).and_then(|entry| entry.grant(&id)).cloned() else { return };
+        let Some(before) = self.key(key).and_then(|entry| entry.grant(&id)).cloned() else { return };
         if let Some(retiring) = &before.record.retiring {
             self.view.retirable.remove(&(retiring.as_str().into(), id.clone(), key));
         }
@@ -346,9 +380,19 @@ impl Builder {
     }
 
     fn change_key(&mut self, key: KeyId, row: &RowKey, change: impl FnOnce(&mut KeyEntry)) -> Result<(), BadRow> {
-        let entry = self.view.keys.get_mut(&key).ok_or_else(|| BadRow::Dangling(row.to_string()))?;
-        change(Arc::make_mut(entry));
+        let entry = match &mut self.loading {
+            Some(loading) => loading.key(key),
+            None => self.view.keys.get_mut(&key),
+        };
+        change(Arc::make_mut(entry.ok_or_else(|| BadRow::Dangling(row.to_string()))?));
         Ok(())
+    }
+
+    fn key(&mut self, id: KeyId) -> Option<&Arc<KeyEntry>> {
+        match &mut self.loading {
+            Some(loading) => loading.key(id).map(|entry| &*entry),
+            None => self.view.keys.get(&id),
+        }
     }
 
     fn intern(&mut self, kind: Kind, name: &str, text: &str, row: &RowKey) -> Result<Arc<Policy>, BadRow> {

@@ -1,7 +1,7 @@
-//! Equal policy documents are parsed and held once.
+//! Equal policy documents are parsed and held once, and so are the short texts that many keys share.
 //! Knows texts and documents; nothing of whose they are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
 use super::entry::Policy;
@@ -29,5 +29,28 @@ impl Policies {
             self.sweep_at = (self.known.len() * 2).max(1024);
         }
         Ok(policy)
+    }
+}
+
+/// Texts in use.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    known: HashSet<Arc<str>>,
+    /// The number of entries at which unused ones are swept.
+    sweep_at: usize,
+}
+
+impl Texts {
+    /// The text that is equal to this one and in use already, or else this one.
+    pub(super) fn intern(&mut self, text: &mut Arc<str>) {
+        if let Some(known) = self.known.get(text) {
+            *text = known.clone();
+            return;
+        }
+        self.known.insert(text.clone());
+        if self.known.len() > self.sweep_at {
+            self.known.retain(|text| Arc::strong_count(text) > 1);
+            self.sweep_at = (self.known.len() * 2).max(1024);
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod build;
 mod entry;
 mod intern;
+mod load;
 
 use std::net::IpAddr;
 use std::ops::Bound;
