@@ -28,10 +28,10 @@ pub(crate) struct Options {
     #[arg(value_name = "PATH-OF-KANNUKI")]
     pub(crate) service: PathBuf,
     /// Rounds whose median counts
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 9)]
     pub(crate) rounds: usize,
     /// Seconds of each measurement in a round
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value_t = 1.0)]
     pub(crate) seconds: f64,
     /// One round of one second each: shows that everything runs, and no figure to go by
     #[arg(long, conflicts_with_all = ["rounds", "seconds"])]

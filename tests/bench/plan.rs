@@ -32,8 +32,12 @@ impl Stage {
         self.rows.push(row);
     }
 
+    /// Adds what the reader of the table must know; said once, however many sections say it.
     pub(crate) fn note(&mut self, note: impl Into<String>) {
-        self.notes.push(note.into());
+        let note = note.into();
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
     }
 
     /// A folder of a section's own.

@@ -44,7 +44,11 @@ impl Server {
 
     /// Seconds of CPU that the process has used, in user and kernel mode.
     pub(crate) fn cpu_seconds(&self) -> Outcome<f64> {
-        cpu_seconds(&self.0.id().to_string())
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        // The name of the program, in parentheses, may hold spaces; the times are fields 14 and 15.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let ticks = fields.skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
+        Ok(ticks / TICKS_PER_SECOND)
     }
 
     /// The process's resident set.
@@ -77,24 +81,11 @@ impl Drop for Server {
     }
 }
 
-/// Seconds of CPU that this process has used.
-pub(crate) fn own_cpu_seconds() -> Outcome<f64> {
-    cpu_seconds("self")
-}
-
 /// Pins this process, which makes the load, to a core that no server uses.
 pub(crate) fn pin_load() -> Outcome<()> {
     let this = std::process::id().to_string();
     let pinned = Command::new("taskset").args(["-cp", LOAD_CORE, &this]).stdout(Stdio::null()).status()?;
     if pinned.success() { Ok(()) } else { Err("the load cannot be pinned: this takes two cores and taskset".into()) }
-}
-
-fn cpu_seconds(process: &str) -> Outcome<f64> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name of the program, in parentheses, may hold spaces; the times are fields 14 and 15.
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks = fields.skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
-    Ok(ticks / TICKS_PER_SECOND)
 }
 
 /// What the servers' core has done since the machine started, in seconds: work of processes, and work of the host's

@@ -1,5 +1,6 @@
 //! What the service is measured against: a bare actix-web server over rustls that reads a request and answers as many
-//! bytes, and a floor that also checks the signature with a key that it keeps and encrypts once. Neither is a KMS.
+//! bytes, and a floor that also checks the signature with a key that it keeps and encrypts once. Neither is a KMS. And,
+//! to see what is spent where, a shell: the service's own TLS and HTTP with the bare server's answer.
 
 use std::cell::RefCell;
 use std::fs;
@@ -15,6 +16,10 @@ use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Nonce};
 use aws_lc_rs::{digest, hmac};
 use clap::{Parser, ValueEnum};
+use futures_util::future::LocalBoxFuture;
+use kms_gateway::listener::{Listener, Role};
+use kms_gateway::serve::{self, Answer, Arrived, Limits, Ranges, Service, TlsConfigHandle};
+use kms_gateway::wire;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -32,6 +37,7 @@ pub(crate) const ACCESS_KEY: (&str, &str) = ("AKIAAAAAAAAAAAAAAAAA", "an example
 pub(crate) enum Kind {
     Bare,
     Floor,
+    Shell,
 }
 
 /// A server's command line.
@@ -46,6 +52,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
+    if arguments.kind == Kind::Shell {
+        return shell(arguments);
+    }
     let tls = tls(arguments)?;
     let is_floor = arguments.kind == Kind::Floor;
     let answer = web::Bytes::from(vec![b' '; arguments.body_bytes]);
@@ -70,6 +79,30 @@ fn answered(body: web::Bytes) -> HttpResponse {
         .insert_header((CONTENT_TYPE, "application/x-amz-json-1.1"))
         .insert_header(("x-amzn-requestid", "00000000-0000-4000-8000-000000000000"))
         .body(body)
+}
+
+/// The gateway's shell, with nothing behind it.
+fn shell(arguments: &Arguments) -> Outcome<()> {
+    let tls = TlsConfigHandle::new(&fs::read(&arguments.certificate)?, &fs::read(&arguments.key)?)?;
+    let listener = Listener { address: arguments.address.parse()?, role: Role::Public };
+    let (ranges, metrics): (Ranges, _) = (Arc::new(|_, _| true), Arc::default());
+    let body_bytes = arguments.body_bytes;
+    actix_web::rt::System::new().block_on(async {
+        let mut running =
+            serve::start(vec![listener], tls, Limits::default(), ranges, metrics, move |_| Constant { body_bytes })?;
+        Err(running.failed().await.into())
+    })
+}
+
+#[derive(Clone)]
+struct Constant {
+    body_bytes: usize,
+}
+
+impl Service for Constant {
+    fn answer(&self, _: Arrived) -> LocalBoxFuture<'static, Answer> {
+        Box::pin(std::future::ready(wire::json(vec![b' '; self.body_bytes])))
+    }
 }
 
 /// The TLS that rustls offers of itself; the service offers the same.

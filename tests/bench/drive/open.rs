@@ -11,7 +11,7 @@ use super::Lines;
 use super::line::Line;
 use super::shot::{Shot, Tally};
 use crate::Outcome;
-use crate::process::{Server, own_cpu_seconds};
+use crate::process::Server;
 
 /// What comes before the measurement, at the same rate.
 const WARM_UP: Duration = Duration::from_millis(300);
@@ -65,17 +65,17 @@ pub(super) async fn drive(offers: &mut [Offer<'_>], server: &Server, duration: D
     let mut streams =
         offers.iter_mut().map(|offer| Stream::start(offer, began, measured)).collect::<Outcome<Vec<_>>>()?;
     pace(&mut streams, measured, measured).await;
-    let cpu = (server.cpu_seconds()?, own_cpu_seconds()?);
+    let cpu = server.cpu_seconds()?;
     let before: Vec<_> = streams.iter().map(|stream| stream.tally.answers()).collect();
     pace(&mut streams, measured + duration, measured).await;
     let after: Vec<_> = streams.iter().map(|stream| stream.tally.answers()).collect();
     let seconds = measured.elapsed().as_secs_f64();
-    let (server_cpu_seconds, load_cpu_seconds) = (server.cpu_seconds()? - cpu.0, own_cpu_seconds()? - cpu.1);
+    let server_cpu_seconds = server.cpu_seconds()? - cpu;
     let mut shots = Vec::with_capacity(streams.len());
     for (((stream, offer), before), after) in streams.into_iter().zip(offers).zip(before).zip(after) {
         let (tally, unsent) = stream.end(offer.lines).await?;
         let answers = after.since(before);
-        shots.push(Shot { seconds, answers, unsent, server_cpu_seconds, load_cpu_seconds, ..tally.take() });
+        shots.push(Shot { seconds, answers, unsent, server_cpu_seconds, ..tally.take() });
     }
     Ok(shots)
 }

@@ -1,5 +1,5 @@
 //! What a measurement counted.
-//! Histograms of nanoseconds, counts by error code, and the CPU time of both sides.
+//! Histograms of nanoseconds, counts by error code, and the server's CPU time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,9 +31,8 @@ pub(crate) struct Shot {
     /// How late the pacer was, in nanoseconds; empty in a closed loop.
     pub(crate) lateness: Histogram<u64>,
     pub(crate) seconds: f64,
-    /// What the server used meanwhile, and what the load did.
+    /// What the server used meanwhile.
     pub(crate) server_cpu_seconds: f64,
-    pub(crate) load_cpu_seconds: f64,
 }
 
 /// How many answers there were.
@@ -62,7 +61,6 @@ impl Shot {
             lateness: empty()?,
             seconds: 0.0,
             server_cpu_seconds: 0.0,
-            load_cpu_seconds: 0.0,
         })
     }
 
@@ -84,11 +82,6 @@ impl Shot {
     /// The share of its core that the server used.
     pub(crate) fn server_share(&self) -> f64 {
         self.server_cpu_seconds / self.seconds
-    }
-
-    /// The share of its core that the load used.
-    pub(crate) fn load_share(&self) -> f64 {
-        self.load_cpu_seconds / self.seconds
     }
 
     /// The same, when there was nothing but successes.

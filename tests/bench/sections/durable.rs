@@ -13,6 +13,7 @@ use crate::report::Row;
 
 const SECTION: &str = "Durable CreateKey";
 const WRITERS: usize = 64;
+const ROUNDS_MAX: usize = 5;
 /// As the default is for fewer writers.
 const LIMITS: &str = "in_flight_slow_max = 64";
 /// A file system in memory, on every Linux.
@@ -60,7 +61,7 @@ pub(super) fn measure(stage: &mut Stage) -> Outcome<()> {
         Ok(Case { region, lines: stage.driver.lines(&aim, writers)?, shots: Vec::new() })
     };
     let mut cases = [case(&durable, 1)?, case(&durable, WRITERS)?, case(&unsynced, WRITERS)?];
-    for round in 0..=stage.rounds {
+    for round in 0..=stage.rounds.min(ROUNDS_MAX) {
         for case in &mut cases {
             let shot = stage.driver.closed(&mut case.lines, &case.region.server, stage.length)?.all_accepted()?;
             // The first round warms up.

@@ -3,7 +3,7 @@
 
 use super::trio::{CONNECTIONS, CONTEXT, Trio};
 use crate::Outcome;
-use crate::drive::{Aim, Lines};
+use crate::drive::{Aim, Lines, Shot};
 use crate::figures::{grouped, median};
 use crate::plan::Stage;
 use crate::process::Server;
@@ -19,8 +19,19 @@ struct Case<'t> {
     server: &'t Server,
     lines: Lines,
     has_target: bool,
-    /// Requests per second, microseconds of CPU per request, and the load's share of its core; of each round.
-    figures: Vec<[f64; 3]>,
+    /// Of each round.
+    shots: Vec<Shot>,
+}
+
+impl Case<'_> {
+    fn of(&self, figure: fn(&Shot) -> f64) -> f64 {
+        median(self.shots.iter().map(figure))
+    }
+
+    /// How many times another's figure this one's is: of each round, so that both were taken within some seconds.
+    fn over(&self, other: &Self, figure: fn(&Shot) -> f64) -> f64 {
+        median(self.shots.iter().zip(&other.shots).map(|(shot, other)| figure(shot) / figure(other)))
+    }
 }
 
 pub(super) fn measure(stage: &mut Stage) -> Outcome<()> {
@@ -32,32 +43,27 @@ pub(super) fn measure(stage: &mut Stage) -> Outcome<()> {
             let shot = shot.all_accepted().map_err(|why| format!("{}: {why}", case.name))?;
             // The first round warms up.
             if round > 0 {
-                case.figures.push([shot.per_second(), shot.cpu_us(), shot.load_share()]);
+                case.shots.push(shot);
             }
         }
     }
-    let of = |case: &Case<'_>, at: usize| median(case.figures.iter().filter_map(|figures| figures.get(at).copied()));
-    let (floor_rate, floor_cpu) =
-        cases.iter().find(|case| case.name == "floor").map_or((1.0, 1.0), |case| (of(case, 0), of(case, 1)));
+    let floor = cases.iter().find(|case| case.name == "floor").ok_or("there is no floor")?;
     for case in &cases {
-        let (rate, cpu, load) = (of(case, 0), of(case, 1), of(case, 2));
-        let ratio = cpu / floor_cpu;
+        let (cpu, rate) = (case.of(Shot::cpu_us), case.of(Shot::per_second));
+        let (cpu_ratio, rate_ratio) = (case.over(floor, Shot::cpu_us), case.over(floor, Shot::per_second));
         let figure =
-            format!("{cpu:>5.1} us = {ratio:.2} of floor; {:>6}/s = {:.2} of floor", grouped(rate), rate / floor_rate);
+            format!("{cpu:>5.1} us = {cpu_ratio:.2} of floor; {:>6}/s = {rate_ratio:.2} of floor", grouped(rate));
         let row = Row::new(SECTION, case.name, figure)
             .number("cpu_us", cpu)
-            .number("cpu_of_floor", ratio)
+            .number("cpu_of_floor", cpu_ratio)
             .number("per_second", rate)
-            .number("per_second_of_floor", rate / floor_rate)
-            .number("load_core_share", load);
-        stage.row(if case.has_target {
-            row.target(format!("CPU at most {CPU_RATIO_MAX} of floor (goal {CPU_RATIO_GOAL})"), ratio <= CPU_RATIO_MAX)
-        } else {
-            row
-        });
+            .number("per_second_of_floor", rate_ratio)
+            .number("core_share", case.of(Shot::server_share));
+        let target = || format!("CPU at most {CPU_RATIO_MAX} of floor (goal {CPU_RATIO_GOAL})");
+        stage.row(if case.has_target { row.target(target(), cpu_ratio <= CPU_RATIO_MAX) } else { row });
     }
-    let busiest = cases.iter().map(|case| of(case, 2)).fold(0.0, f64::max);
-    stage.note(format!("the load used at most {:.0} % of its core, with {CONNECTIONS} connections", busiest * 100.0));
+    let least = cases.iter().map(|case| case.of(Shot::server_share)).fold(f64::INFINITY, f64::min);
+    stage.note(format!("{CONNECTIONS} connections kept each server at {:.0} % of its core or more", least * 100.0));
     Ok(())
 }
 
@@ -72,13 +78,14 @@ fn cases<'t>(stage: &Stage, trio: &'t Trio) -> Outcome<Vec<Case<'t>>> {
         of_each(&|blob| format!(r#"{{"CiphertextBlob":"{blob}","DestinationKeyId":"alias/demo",{contexts}}}"#));
     let data_key = vec![format!(r#"{{"KeyId":"alias/demo","KeySpec":"AES_256",{CONTEXT}}}"#)];
     let case = |name, server, aim: &Aim, has_target| -> Outcome<Case<'t>> {
-        Ok(Case { name, server, lines: driver.lines(aim, CONNECTIONS)?, has_target, figures: Vec::new() })
+        Ok(Case { name, server, lines: driver.lines(aim, CONNECTIONS)?, has_target, shots: Vec::new() })
     };
     let here =
         |name, bodies, has_target| case(name, &trio.kannuki.server, &trio.encrypt.asking(name, bodies), has_target);
     Ok(vec![
         case("bare", &trio.bare, &trio.encrypt_bare, false)?,
         case("floor", &trio.floor, &trio.encrypt_floor, false)?,
+        case("shell", &trio.shell, &trio.encrypt_shell, false)?,
         case("Encrypt", &trio.kannuki.server, &trio.encrypt, true)?,
         here("Decrypt", decrypts, true)?,
         here("GenerateDataKey", data_key, true)?,

@@ -1,4 +1,4 @@
-//! Service, bare server and floor side by side, on the same core, with the same certificate and the same request.
+//! Service, bare server, floor and shell side by side, on the same core, with the same certificate and the same request.
 //! Proves that they are comparable before anything is measured on them.
 
 use crate::Outcome;
@@ -18,10 +18,12 @@ pub(super) struct Trio {
     pub(super) kannuki: Region,
     pub(super) bare: Server,
     pub(super) floor: Server,
+    pub(super) shell: Server,
     /// Encrypt, of 32 bytes with an encryption context of two pairs, to each of them.
     pub(super) encrypt: Aim,
     pub(super) encrypt_bare: Aim,
     pub(super) encrypt_floor: Aim,
+    pub(super) encrypt_shell: Aim,
 }
 
 impl Trio {
@@ -46,7 +48,8 @@ impl Trio {
         };
         let (bare, encrypt_bare) = start("bare", process::free_port(&["127.0.0.1".parse()?])?)?;
         let (floor, encrypt_floor) = start("floor", process::free_port(&["127.0.0.1".parse()?])?)?;
-        let trio = Self { kannuki, bare, floor, encrypt, encrypt_bare, encrypt_floor };
+        let (shell, encrypt_shell) = start("shell", process::free_port(&["127.0.0.1".parse()?])?)?;
+        let trio = Self { kannuki, bare, floor, shell, encrypt, encrypt_bare, encrypt_floor, encrypt_shell };
         trio.prove_comparable(stage, answer.bytes)?;
         Ok(trio)
     }
@@ -54,7 +57,7 @@ impl Trio {
     /// The same TLS, answers of the same size, and a floor that refuses what is signed wrongly.
     fn prove_comparable(&self, stage: &mut Stage, answer_bytes: usize) -> Outcome<()> {
         let spoken = stage.driver.spoken(&self.encrypt)?;
-        for aim in [&self.encrypt_bare, &self.encrypt_floor] {
+        for aim in [&self.encrypt_bare, &self.encrypt_floor, &self.encrypt_shell] {
             let other = stage.driver.spoken(aim)?;
             if other != spoken {
                 return Err(format!("the servers speak TLS differently: {spoken:?} and {other:?}").into());
@@ -70,8 +73,7 @@ impl Trio {
         if stage.driver.once(&forged)?.0.is_success() {
             return Err("the floor takes a wrong signature".into());
         }
-        stage
-            .note(format!("all three speak {} with {}; answers of {answer_bytes} bytes", spoken.version, spoken.suite));
+        stage.note(format!("all speak {} with {}; answers of {answer_bytes} bytes", spoken.version, spoken.suite));
         Ok(())
     }
 }
