@@ -22,8 +22,8 @@ struct Case<'t> {
     server: &'t Server,
     lines: Lines,
     per_second: f64,
-    /// p50, p99, and the pacer's p99, in nanoseconds; of each round.
-    figures: Vec<[f64; 3]>,
+    /// p50, p99, the pacer's p99, and p90, in nanoseconds; of each round.
+    figures: Vec<[f64; 4]>,
 }
 
 pub(super) fn measure(stage: &mut Stage) -> Outcome<()> {
@@ -44,18 +44,19 @@ pub(super) fn measure(stage: &mut Stage) -> Outcome<()> {
             for shot in stage.driver.offered(&mut [offer], server, stage.length)? {
                 let shot = shot.all_accepted()?;
                 let of = |share| shot.accepted.value_at_quantile(share) as f64;
-                figures.push([of(0.5), of(0.99), shot.lateness.value_at_quantile(0.99) as f64]);
+                figures.push([of(0.5), of(0.99), shot.lateness.value_at_quantile(0.99) as f64, of(0.9)]);
             }
         }
     }
-    let ratio = |case: &Case<'_>| median(case.figures.iter().map(|[p50, p99, _]| p99 / p50));
+    let ratio = |case: &Case<'_>| median(case.figures.iter().map(|[p50, p99, ..]| p99 / p50));
     let floor = cases.first().map_or(f64::NAN, ratio);
     for case in &cases {
         let of = |at: usize| median(case.figures.iter().filter_map(|figures| figures.get(at).copied()));
-        let figure =
-            format!("p50 {}, p99 {}: {:.2} at {}/s", time(of(0)), time(of(1)), ratio(case), grouped(case.per_second));
+        let [p50, p90, p99] = [0, 3, 1].map(|at| time(of(at)));
+        let figure = format!("p50 {p50}, p90 {p90}, p99 {p99}: {:.2} at {}/s", ratio(case), grouped(case.per_second));
         let row = Row::new(SECTION, case.name, figure)
             .number("p50_ns", of(0))
+            .number("p90_ns", of(3))
             .number("p99_ns", of(1))
             .number("p99_over_p50", ratio(case))
             .number("per_second", case.per_second)
