@@ -33,7 +33,9 @@ pub struct Vault {
 }
 
 impl Vault {
-    pub(crate) fn new(ring: KeyRing) -> Result<Self, HsmError> {
+    /// A vault on this ring. The pool makes its own; this is for running a command without a pool around it.
+    #[doc(hidden)]
+    pub fn new(ring: KeyRing) -> Result<Self, HsmError> {
         let key = |purpose: Purpose| {
             let derived: SecretKey<Call> = kdf::derive(ring.integrity(), "kannuki/integrity/v1", purpose.name())?;
             Ok(hmac::Key::new(hmac::HMAC_SHA256, derived.expose()))

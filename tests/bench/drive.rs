@@ -1,152 +1,160 @@
-//! Sends one signed request over and over, on a number of keep-alive connections, and counts the answers.
-//! One thread, so that it leaves the other core to what is measured.
+//! The load: signed requests over TLS connections that stay open. One thread, so that it leaves the other core to what
+//! is measured; requests are signed before a measurement and not in it.
+//! Knows how to ask and how to count; nothing of what the counts mean.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+mod aim;
+mod closed;
+mod line;
+mod open;
+mod shot;
 
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4::{self, generate_signing_key};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
 
 use crate::Outcome;
+use crate::figures::median;
+use crate::process::{Server, core_seconds};
 
-/// The credentials with which requests to the floor server are signed.
-pub(crate) const FLOOR_KEY: (&str, &str) = ("AKIAAAAAAAAAAAAAAAAA", "an example secret of forty characters 01");
+pub(crate) use aim::{Aim, Credentials, Trust};
+pub(crate) use line::{Answer, Spoken};
+pub(crate) use open::Offer;
+pub(crate) use shot::Shot;
 
-/// What a run counted.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shot {
-    pub(crate) requests: u64,
-    pub(crate) seconds: f64,
+use line::Line;
+
+/// A signature is good for five minutes; requests older than this are signed anew before the next measurement, of
+/// which none takes more than a minute.
+const SIGNED_MAX: Duration = Duration::from_secs(120);
+/// Servers close a connection that was idle for longer than a minute; before that it is opened anew.
+const IDLE_MAX: Duration = Duration::from_secs(50);
+
+/// The thread that the load runs on.
+pub(crate) struct Driver {
+    runtime: Runtime,
+    /// The shares of the servers' core that others used, and that the host took away; of each measurement.
+    disturbances: RefCell<Vec<[f64; 2]>>,
 }
 
-/// Where requests go and how.
-#[derive(Clone, Debug)]
-pub(crate) struct Aim {
-    /// `127.0.10.1:8443`
-    pub(crate) address: String,
-    pub(crate) ca: Vec<u8>,
-    /// Whole HTTP requests, signed; each connection begins at another of them.
-    pub(crate) requests: Vec<Vec<u8>>,
+/// Open connections to one server, and what is asked on them.
+pub(crate) struct Lines {
+    aim: Aim,
+    lines: Vec<Line>,
+    requests: Vec<Vec<u8>>,
+    signed: Instant,
+    used: Instant,
 }
 
-/// The day's key that the floor server knows.
-pub(crate) fn signing_key() -> [u8; 32] {
-    let key = generate_signing_key(FLOOR_KEY.1, SystemTime::now(), "us-east-1", "kms");
-    let mut bytes = [0; 32];
-    bytes.iter_mut().zip(key.as_ref()).for_each(|(to, from)| *to = *from);
-    bytes
-}
-
-/// A whole HTTP request for an operation, signed.
-pub(crate) fn request(address: &str, (id, secret): (&str, &str), operation: &str, body: &str) -> Outcome<Vec<u8>> {
-    let target = format!("TrentService.{operation}");
-    let headers = [("host", address), ("content-type", "application/x-amz-json-1.1"), ("x-amz-target", &target)];
-    let identity = Credentials::new(id, secret, None, None, "bench").into();
-    let parameters = v4::SigningParams::builder()
-        .identity(&identity)
-        .region("us-east-1")
-        .name("kms")
-        .time(SystemTime::now())
-        .settings(SigningSettings::default())
-        .build()?
-        .into();
-    let url = format!("https://{address}/");
-    let signable = SignableRequest::new("POST", &url, headers.into_iter(), SignableBody::Bytes(body.as_bytes()))?;
-    let (instructions, _) = sign(signable, &parameters)?.into_parts();
-    let mut text = String::from("POST / HTTP/1.1\r\n");
-    for (name, value) in headers.into_iter().chain(instructions.headers()) {
-        text.push_str(&format!("{name}: {value}\r\n"));
+impl Driver {
+    pub(crate) fn new() -> Outcome<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { runtime, disturbances: RefCell::default() })
     }
-    text.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
-    Ok(text.into_bytes())
-}
 
-/// Keeps `connections` connections busy for `duration`.
-pub(crate) fn drive(aim: &Aim, connections: usize, duration: Duration) -> Outcome<Shot> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let tls = TlsConnector::from(Arc::new(client(&aim.ca)?));
-        let until = Instant::now() + duration;
-        let began = Instant::now();
-        let tasks: Vec<_> = (0..connections)
-            .map(|index| tokio::task::spawn(connection(aim.clone(), tls.clone(), index, until)))
-            .collect();
-        let mut requests = 0;
-        for task in tasks {
-            requests += task.await??;
-        }
-        Ok(Shot { requests, seconds: began.elapsed().as_secs_f64() })
-    })
-}
-
-/// One request and its answer's body, for setting things up.
-pub(crate) fn once(aim: &Aim) -> Outcome<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut stream = connect(aim, &TlsConnector::from(Arc::new(client(&aim.ca)?))).await?;
-        stream.write_all(aim.requests.first().ok_or("there is no request")?).await?;
-        let mut buffer = Vec::new();
-        let end = answer(&mut stream, &mut buffer).await?;
-        Ok(String::from_utf8_lossy(buffer.get(end..).unwrap_or_default()).into_owned())
-    })
-}
-
-fn client(ca: &[u8]) -> Outcome<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(ca) {
-        roots.add(certificate?)?;
+    /// Opens `count` connections and asks once on each, so that handshakes and first signatures are over.
+    pub(crate) fn lines(&self, aim: &Aim, count: usize) -> Outcome<Lines> {
+        let requests = aim.requests()?;
+        let first = requests.first().ok_or("there is no request")?;
+        self.runtime.block_on(async {
+            let mut lines = Vec::with_capacity(count);
+            for _ in 0..count {
+                let mut line = Line::open(aim).await?;
+                line.ask(first).await?;
+                lines.push(line);
+            }
+            let now = Instant::now();
+            Ok(Lines { aim: aim.clone(), lines, requests: requests.clone(), signed: now, used: now })
+        })
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
-}
 
-type Stream = tokio_rustls::client::TlsStream<TcpStream>;
-
-async fn connect(aim: &Aim, tls: &TlsConnector) -> Outcome<Stream> {
-    let tcp = TcpStream::connect(&aim.address).await?;
-    tcp.set_nodelay(true)?;
-    let host = aim.address.split(':').next().unwrap_or_default().to_owned();
-    Ok(tls.connect(ServerName::try_from(host)?, tcp).await?)
-}
-
-async fn connection(aim: Aim, tls: TlsConnector, index: usize, until: Instant) -> Outcome<u64> {
-    let mut stream = connect(&aim, &tls).await?;
-    let mut buffer = Vec::with_capacity(4096);
-    let mut requests = 0;
-    for request in aim.requests.iter().cycle().skip(index) {
-        if Instant::now() >= until {
-            break;
-        }
-        stream.write_all(request).await?;
-        answer(&mut stream, &mut buffer).await?;
-        if !buffer.starts_with(b"HTTP/1.1 200") {
-            return Err(format!("not a success: {}", String::from_utf8_lossy(&buffer)).into());
-        }
-        requests += 1;
+    /// One request and its answer, for setting things up.
+    pub(crate) fn once(&self, aim: &Aim) -> Outcome<(Answer, String)> {
+        let requests = aim.requests()?;
+        self.runtime.block_on(async {
+            let mut line = Line::open(aim).await?;
+            let answer = line.ask(requests.first().ok_or("there is no request")?).await?;
+            Ok((answer, line.body().to_owned()))
+        })
     }
-    Ok(requests)
+
+    /// Each request of the aim once, on one connection: the bodies of its answers, all of which must be successes.
+    pub(crate) fn each(&self, aim: &Aim) -> Outcome<Vec<serde_json::Value>> {
+        let requests = aim.requests()?;
+        self.runtime.block_on(async {
+            let mut line = Line::open(aim).await?;
+            let mut bodies = Vec::with_capacity(requests.len());
+            for request in &requests {
+                let answer = line.ask(request).await?;
+                if !answer.is_success() {
+                    return Err(
+                        format!("{} was answered with {}: {}", aim.operation, answer.status, line.body()).into()
+                    );
+                }
+                bodies.push(serde_json::from_str(line.body())?);
+            }
+            Ok(bodies)
+        })
+    }
+
+    /// The TLS version and cipher suite that a server and this client agree on.
+    pub(crate) fn spoken(&self, aim: &Aim) -> Outcome<Spoken> {
+        self.runtime.block_on(async { Line::open(aim).await?.spoken() })
+    }
+
+    /// Keeps each connection busy for `duration`: the next request goes when the last one was answered.
+    pub(crate) fn closed(&self, lines: &mut Lines, server: &Server, duration: Duration) -> Outcome<Shot> {
+        self.runtime.block_on(lines.freshen())?;
+        let shot = self.watched(server, || self.runtime.block_on(closed::drive(lines, server, duration)));
+        lines.used = Instant::now();
+        shot
+    }
+
+    /// Sends at fixed rates for `duration`, whatever becomes of the answers; a shot for each offer.
+    pub(crate) fn offered(&self, offers: &mut [Offer<'_>], server: &Server, duration: Duration) -> Outcome<Vec<Shot>> {
+        for offer in offers.iter_mut() {
+            self.runtime.block_on(offer.lines.freshen())?;
+        }
+        let shots = self.watched(server, || self.runtime.block_on(open::drive(offers, server, duration)));
+        offers.iter_mut().for_each(|offer| offer.lines.used = Instant::now());
+        shots
+    }
+
+    /// Looks at who else used the servers' core meanwhile.
+    fn watched<T>(&self, server: &Server, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+        let (began, [busy, stolen], own) = (Instant::now(), core_seconds()?, server.cpu_seconds()?);
+        let done = work()?;
+        let (seconds, own) = (began.elapsed().as_secs_f64(), server.cpu_seconds()? - own);
+        let [busy_now, stolen_now] = core_seconds()?;
+        let others = (busy_now - busy - own).max(0.0);
+        self.disturbances.borrow_mut().push([others / seconds, (stolen_now - stolen) / seconds]);
+        Ok(done)
+    }
+
+    /// A sentence on how undisturbed the measurements were.
+    pub(crate) fn disturbance(&self) -> Option<String> {
+        let all = self.disturbances.borrow();
+        let of = |at: usize| all.iter().filter_map(move |shares| shares.get(at).map(|share| share * 100.0));
+        let line = |at| format!("{:.0} % (at most {:.0} %)", median(of(at)), of(at).fold(0.0, f64::max));
+        let sentence =
+            || format!("of the service's core, other processes used {}, other machines {}", line(0), line(1));
+        (!all.is_empty()).then(sentence)
+    }
 }
 
-/// Reads one whole answer into `buffer`; answers where its body begins.
-async fn answer(stream: &mut Stream, buffer: &mut Vec<u8>) -> Outcome<usize> {
-    buffer.clear();
-    loop {
-        if stream.read_buf(buffer).await? == 0 {
-            return Err("the connection was closed".into());
+impl Lines {
+    /// Signs and connects anew where that is due.
+    async fn freshen(&mut self) -> Outcome<()> {
+        if self.signed.elapsed() > SIGNED_MAX {
+            (self.requests, self.signed) = (self.aim.requests()?, Instant::now());
         }
-        let Some(head) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
-        let text = String::from_utf8_lossy(buffer.get(..head).unwrap_or_default()).to_ascii_lowercase();
-        let length = text.lines().find_map(|line| line.strip_prefix("content-length:")).unwrap_or("0");
-        if buffer.len() >= head + 4 + length.trim().parse::<usize>()? {
-            return Ok(head + 4);
+        if self.used.elapsed() > IDLE_MAX {
+            let first = self.requests.first().ok_or("there is no request")?;
+            for line in &mut self.lines {
+                *line = Line::open(&self.aim).await?;
+                line.ask(first).await?;
+            }
         }
+        Ok(())
     }
 }

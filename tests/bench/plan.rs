@@ -1,127 +1,90 @@
-//! What is measured, in which order, and the table of it.
-//! Interleaves the rounds, so that a machine whose speed drifts is as unfair to one as to the other.
+//! Which sections are run, in which order, and what they share.
+//! Knows the stage; what is measured on it is the sections' own.
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::Outcome;
-use crate::drive::{self, Aim, FLOOR_KEY};
-use crate::process::Server;
+use crate::drive::Driver;
+use crate::machine::Machine;
+use crate::report::{Report, Row};
+use crate::sections::SECTIONS;
+use crate::{Options, Outcome, process};
 
-const CONNECTIONS: usize = 16;
-const PORT: u16 = 25_443;
-const BARE: &str = "127.0.0.1:25501";
-const FLOOR: &str = "127.0.0.1:25502";
-const CONTEXT: &str = r#""EncryptionContext":{"department":"10103.0","purpose":"payroll"}"#;
-/// 32 bytes.
-const PLAINTEXT: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rounds {
+/// What every section has.
+pub(crate) struct Stage {
+    pub(crate) service: PathBuf,
+    /// For what is made on the way; removed at the end.
+    pub(crate) folder: PathBuf,
+    pub(crate) driver: Driver,
     pub(crate) rounds: usize,
-    pub(crate) seconds: u64,
+    pub(crate) length: Duration,
+    pub(crate) scale: Option<usize>,
+    pub(crate) scale_folder: Option<PathBuf>,
+    pub(crate) cores: usize,
+    rows: Vec<Row>,
+    notes: Vec<String>,
 }
 
-impl Default for Rounds {
-    fn default() -> Self {
-        Self { rounds: 5, seconds: 3 }
+impl Stage {
+    pub(crate) fn row(&mut self, row: Row) {
+        self.rows.push(row);
     }
-}
 
-struct Case {
-    name: &'static str,
-    aim: Aim,
-    server: usize,
-    /// Requests per second and microseconds of CPU per request, a pair a round.
-    figures: Vec<(f64, f64)>,
-}
-
-/// Measures the service at `service` (the path of its binary).
-pub(crate) fn run(service: &str, rounds: Rounds) -> Outcome<()> {
-    let folder = std::env::temp_dir().join(format!("kannuki-bench-{}", std::process::id()));
-    let measured = measure(service, &folder, rounds);
-    // What is left in the folder for temporary files is no reason to hide the figures.
-    let _ = fs::remove_dir_all(&folder);
-    let cases = measured?;
-    print(&cases);
-    Ok(())
-}
-
-fn measure(service: &str, folder: &Path, rounds: Rounds) -> Outcome<Vec<Case>> {
-    let data = folder.to_str().ok_or("the folder for temporary files has no name in UTF-8")?;
-    let endpoint = format!("127.0.10.1:{PORT}");
-    let kannuki = Server::start(&[service, "--data", data, "--port", &PORT.to_string()], &endpoint)?;
-    let (certificate, key) = (format!("{data}/server.pem"), format!("{data}/server-key.pem"));
-    let this = std::env::current_exe()?;
-    let this = this.to_str().ok_or("this program's path is not UTF-8")?;
-    let bare = Server::start(&[this, "server", "bare", BARE, &certificate, &key], BARE)?;
-    let floor = Server::start(&[this, "server", "floor", FLOOR, &certificate, &key], FLOOR)?;
-    let servers = [bare, floor, kannuki];
-    let mut cases = cases(data, &endpoint)?;
-    for round in 0..=rounds.rounds {
-        for case in &mut cases {
-            let server = servers.get(case.server).ok_or("a case without a server")?;
-            let before = server.cpu_seconds()?;
-            let shot = drive::drive(&case.aim, CONNECTIONS, Duration::from_secs(rounds.seconds))?;
-            let cpu = server.cpu_seconds()? - before;
-            let requests = shot.requests as f64;
-            // The first round warms up.
-            if round > 0 {
-                case.figures.push((requests / shot.seconds, cpu * 1e6 / requests));
-            }
+    /// Adds what the reader of the table must know; said once, however many sections say it.
+    pub(crate) fn note(&mut self, note: impl Into<String>) {
+        let note = note.into();
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
         }
     }
-    Ok(cases)
-}
 
-fn cases(data: &str, endpoint: &str) -> Outcome<Vec<Case>> {
-    let ca = fs::read(format!("{data}/ca.pem"))?;
-    let env = fs::read_to_string(format!("{data}/env"))?;
-    let credentials = (variable(&env, "AWS_ACCESS_KEY_ID")?, variable(&env, "AWS_SECRET_ACCESS_KEY")?);
-    let aim = |address: &str, credentials: (&str, &str), operation: &str, body: &str| -> Outcome<Aim> {
-        let requests = vec![drive::request(address, credentials, operation, body)?];
-        Ok(Aim { address: address.to_owned(), ca: ca.clone(), requests })
-    };
-    let encrypt = format!(r#"{{"KeyId":"alias/demo","Plaintext":"{PLAINTEXT}",{CONTEXT}}}"#);
-    let sealed = drive::once(&aim(endpoint, credentials, "Encrypt", &encrypt)?)?;
-    let sealed: serde_json::Value = serde_json::from_str(&sealed)?;
-    let blob = sealed.get("CiphertextBlob").and_then(|blob| blob.as_str()).ok_or("Encrypt answered no ciphertext")?;
-    let decrypt = format!(r#"{{"CiphertextBlob":"{blob}",{CONTEXT}}}"#);
-    let data_key = format!(r#"{{"KeyId":"alias/demo","KeySpec":"AES_256",{CONTEXT}}}"#);
-    let case = |name, server, aim| Case { name, aim, server, figures: Vec::new() };
-    Ok(vec![
-        case("bare", 0, aim(BARE, FLOOR_KEY, "Encrypt", &encrypt)?),
-        case("floor", 1, aim(FLOOR, FLOOR_KEY, "Encrypt", &encrypt)?),
-        case("Encrypt", 2, aim(endpoint, credentials, "Encrypt", &encrypt)?),
-        case("Decrypt", 2, aim(endpoint, credentials, "Decrypt", &decrypt)?),
-        case("GenerateDataKey", 2, aim(endpoint, credentials, "GenerateDataKey", &data_key)?),
-        case("DescribeKey", 2, aim(endpoint, credentials, "DescribeKey", r#"{"KeyId":"alias/demo"}"#)?),
-        case("GenerateRandom", 2, aim(endpoint, credentials, "GenerateRandom", r#"{"NumberOfBytes":32}"#)?),
-    ])
-}
-
-fn variable<'a>(env: &'a str, name: &str) -> Outcome<&'a str> {
-    let prefix = format!("export {name}=");
-    let value = env.lines().find_map(|line| line.strip_prefix(&prefix)).ok_or("the env file lacks a variable")?;
-    Ok(value.trim_matches('\''))
-}
-
-fn print(cases: &[Case]) {
-    let floor = cases.get(1).map_or((1.0, 1.0), medians);
-    println!("{:<18}{:>14}{:>14}{:>16}{:>14}", "", "requests/s", "of floor", "CPU us/request", "of floor");
-    for case in cases {
-        let (rate, cpu) = medians(case);
-        println!("{:<18}{rate:>14.0}{:>14.2}{cpu:>16.1}{:>14.2}", case.name, rate / floor.0, cpu / floor.1);
+    /// A folder of a section's own.
+    pub(crate) fn room(&self, name: &str) -> Outcome<PathBuf> {
+        let room = self.folder.join(name);
+        fs::create_dir_all(&room)?;
+        Ok(room)
     }
 }
 
-fn medians(case: &Case) -> (f64, f64) {
-    (median(case.figures.iter().map(|figure| figure.0)), median(case.figures.iter().map(|figure| figure.1)))
+/// Measures, and prints the table.
+pub(crate) fn run(options: &Options) -> Outcome<()> {
+    let service = fs::canonicalize(&options.service)
+        .map_err(|cause| format!("{} cannot be measured: {cause}", options.service.display()))?;
+    process::pin_load()?;
+    let folder = tempfile::Builder::new().prefix("kannuki-bench-").tempdir()?;
+    let machine = Machine::here(&service, folder.path());
+    let mut stage = Stage {
+        service,
+        folder: folder.path().to_owned(),
+        driver: Driver::new()?,
+        rounds: options.rounds.max(1),
+        length: Duration::try_from_secs_f64(options.seconds)?
+            .clamp(Duration::from_millis(100), Duration::from_secs(60)),
+        scale: options.scale,
+        scale_folder: options.scale_folder.clone(),
+        cores: machine.cores,
+        rows: Vec::new(),
+        notes: Vec::new(),
+    };
+    stage.note(format!(
+        "service on core 0, load on core 1; {} rounds of {:.1} s, interleaved, medians",
+        stage.rounds,
+        stage.length.as_secs_f64()
+    ));
+    for (section, measure) in SECTIONS {
+        if options.only.is_empty() || options.only.contains(section) {
+            eprintln!("kannuki-bench: {section:?}");
+            measure(&mut stage).map_err(|why| format!("{section:?}: {why}"))?;
+        }
+    }
+    stage.notes.extend(stage.driver.disturbance());
+    let report = Report { machine, notes: stage.notes, rows: stage.rows };
+    print!("{}", report.table());
+    options.json.as_deref().map_or(Ok(()), |path| write(&report, path))
 }
 
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<f64> = figures.collect();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+fn write(report: &Report, path: &Path) -> Outcome<()> {
+    Ok(serde_json::to_writer_pretty(BufWriter::new(File::create(path)?), report)?)
 }

@@ -62,7 +62,9 @@ fn collect(folder: &Path, paths: &mut Vec<std::path::PathBuf>) {
 }
 
 fn is_test_path(path: &str) -> bool {
-    path.starts_with("tests/") || path.ends_with("/tests.rs") || path.contains("/tests/")
+    path.starts_with("tests/")
+        || path.ends_with("/tests.rs")
+        || ["/tests/", "/benches/"].iter().any(|folder| path.contains(folder))
 }
 
 /// Paths, without `.rs`, of the files that are declared as `#[cfg(test)] mod name;` (or for tests and faults).
