@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor as _, Addr};
+use kms_core::audit::Desk;
 use kms_core::clock::SystemClock;
-use kms_core::entry::{Desk, Entry};
+use kms_core::entry::{Entry, Service};
 use kms_core::id::Place;
 use kms_core::key_manager::{Answered, KeyManager};
 use kms_core::operation;
 use kms_core::region::{Region, RegionOptions};
 use kms_core::registry::{Account, DeclaredKey, Endpoint, Manifest, NamedPolicy, User, Vpc};
-use kms_core::request::{Asked, Caller, Meta, Prepared, Source};
+use kms_core::request::{Asked, Caller, Meta, Prepared, Source, Tls};
 use serde_json::Value;
 
 pub(crate) const ACCOUNT: &str = "111122223333";
@@ -52,7 +53,7 @@ impl Scene {
     /// Parsed, resolved and let through by the endpoint's policy.
     pub(crate) fn prepare(&self, operation: &str, body: &[u8]) -> Prepared {
         let asked = self.asked();
-        let entry = Entry::open(self.desk.clone(), &self.region.view(), &asked, "kms", operation);
+        let entry = Entry::open(self.desk.clone(), &self.region.view(), &asked, Service::Kms, operation.to_owned());
         (operation::find(operation).unwrap().prepare)(&self.region, asked, entry, body).unwrap()
     }
 
@@ -60,14 +61,14 @@ impl Scene {
     pub(crate) async fn answer(&self, prepared: Prepared) -> Vec<u8> {
         let Answered { outcome, entry } = prepared.send(&self.manager).await.unwrap();
         let reply = outcome.unwrap();
-        entry.close(Ok(reply.elements)).unwrap();
+        entry.close(Ok(reply.elements.as_deref())).unwrap().written().await.unwrap();
         reply.body.to_vec()
     }
 
-    fn asked(&self) -> Asked {
+    fn asked(&self) -> Arc<Asked> {
         let view = self.region.view();
         let identity = view.identity(ADMINISTRATOR).unwrap();
-        Asked {
+        Arc::new(Asked {
             caller: Caller {
                 principal: identity.principal.clone(),
                 arn: identity.arn.clone(),
@@ -83,14 +84,16 @@ impl Scene {
                 request_id: "0f8a2a3e-5b1c-4a6e-9d55-0a1b2c3d4e5f".into(),
                 user_agent: Some("aws-sdk-rust/1.3.10 os/linux lang/rust/1.95.0".into()),
                 referer: None,
-                tls_version: Some("TLSv1.3"),
-                cipher_suite: Some("TLS_AES_256_GCM_SHA384".to_owned()),
-                key_exchange: Some("X25519MLKEM768".to_owned()),
+                tls: Some(Arc::new(Tls {
+                    version: "TLSv1.3",
+                    cipher_suite: "TLS_AES_256_GCM_SHA384".to_owned(),
+                    key_exchange: Some("X25519MLKEM768".to_owned()),
+                })),
                 host: Some("kms.us-east-1.amazonaws.com".into()),
                 received_at: self.region.clock().now(),
                 deadline: Instant::now() + Duration::from_secs(30),
             },
-        }
+        })
     }
 }
 

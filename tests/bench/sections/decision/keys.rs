@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor as _, Addr};
 use futures_util::future::try_join_all;
+use kms_core::audit::Desk;
 use kms_core::authz::default_key_policy;
 use kms_core::clock::SystemClock;
-use kms_core::entry::{Desk, Entry};
+use kms_core::entry::{Entry, Service};
 use kms_core::id::{KeyId, Place};
 use kms_core::key_manager::KeyManager;
 use kms_core::operation;
@@ -95,14 +96,14 @@ impl Clerk {
     }
 
     async fn create_grant(&self, body: String) -> Outcome<()> {
-        let asked = self.asked()?;
-        let entry = Entry::open(self.desk.clone(), &self.region.view(), &asked, "kms", "CreateGrant");
+        let asked = Arc::new(self.asked()?);
+        let entry = Entry::open(self.desk.clone(), &self.region.view(), &asked, Service::Kms, "CreateGrant");
         let spec = operation::find("CreateGrant").ok_or("there is no CreateGrant")?;
         let prepared = (spec.prepare)(&self.region, asked, entry, body.as_bytes());
         let prepared = prepared.map_err(|turned| format!("CreateGrant: {}", turned.error.message()))?;
         let answered = prepared.send(&self.manager).await.ok_or("the key manager is gone")?;
         let outcome = answered.outcome.map_err(|error| format!("CreateGrant: {}", error.message()));
-        answered.entry.close(Ok(outcome?.elements))?;
+        answered.entry.close(Ok(outcome?.elements.as_deref()))?.written().await?;
         Ok(())
     }
 
@@ -121,9 +122,7 @@ impl Clerk {
                 request_id: "bench".into(),
                 user_agent: None,
                 referer: None,
-                tls_version: None,
-                cipher_suite: None,
-                key_exchange: None,
+                tls: None,
                 host: None,
                 received_at: self.region.clock().now(),
                 deadline: Instant::now() + Duration::from_secs(30),
