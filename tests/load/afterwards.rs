@@ -1,0 +1,147 @@
+//! What is done when a run is over: what was never decrypted is decrypted, and what was made is taken away.
+//! Knows the ledger and the pools; measures nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{join_all, try_join_all};
+use serde_json::json;
+
+use crate::Outcome;
+use crate::call::{Called, Caller, Request};
+use crate::checks::Check;
+use crate::checks::answer::Expect;
+use crate::conclude::{Ask, Conclusion, Judge};
+use crate::operations::Operation;
+use crate::record::Violation;
+use crate::scene::pool::Sample;
+use crate::scene::{Account, Kind, Ledger, Owned, Scene};
+
+const DECRYPTED_MAX: usize = 2000;
+/// In days; the shortest that KMS has.
+const DELETION_WINDOW: u32 = 7;
+/// For everything to be taken away.
+const CLEANING_MAX: Duration = Duration::from_secs(300);
+/// A caller that fails so often in a row does not go on: the service is not there.
+const FAILURES_MAX: u32 = 3;
+
+/// Decrypts a bounded number of ciphertexts that no call of the run was seen to decrypt.
+pub(crate) async fn decrypt_the_rest(judge: Judge<'_>, callers: &mut [Caller]) -> Outcome<Option<Violation>> {
+    let asks: Vec<_> = undecrypted(judge.scene).into_iter().take(DECRYPTED_MAX).collect();
+    let mut shares: Vec<Vec<Ask>> = callers.iter().map(|_| Vec::new()).collect();
+    for (share, ask) in (0..shares.len()).cycle().zip(asks) {
+        shares.get_mut(share).ok_or("there is no caller")?.push(ask);
+    }
+    let each = shares.into_iter().zip(callers).map(|(share, caller)| decrypt(judge, share, caller));
+    Ok(try_join_all(each).await?.into_iter().flatten().next())
+}
+
+async fn decrypt(judge: Judge<'_>, asks: Vec<Ask>, caller: &mut Caller) -> Outcome<Option<Violation>> {
+    let mut failures = 0;
+    let all = asks.len();
+    for (done, ask) in asks.into_iter().enumerate() {
+        if failures == FAILURES_MAX {
+            let left = u64::try_from(all - done).unwrap_or(u64::MAX);
+            judge.scene.counts.add(Check::NotDecryptedAtEnd, left);
+            break;
+        }
+        let called = call(&judge.scene.accounts, ask.account, ask.operation, &ask.body, caller).await?;
+        let check = match judge.conclude(&ask, &called, true) {
+            Conclusion::Broken(violation) => return Ok(Some(*violation)),
+            Conclusion::Succeeded { .. } => Check::DecryptedAtEnd,
+            Conclusion::Failed | Conclusion::Refused => Check::NotDecryptedAtEnd,
+        };
+        failures = if check == Check::NotDecryptedAtEnd { failures + 1 } else { 0 };
+        judge.scene.counts.add(check, 1);
+    }
+    Ok(None)
+}
+
+fn undecrypted(scene: &Scene) -> Vec<Ask> {
+    let usable = scene.keys.iter().enumerate().filter(|(_, key)| {
+        key.kind == Kind::Symmetric && key.watch.as_ref().is_none_or(crate::checks::revocation::Watch::is_restored)
+    });
+    let of = |sample: Arc<Sample>, account, key| Ask {
+        operation: Operation::Decrypt,
+        account,
+        key: Some(key),
+        body: format!(r#"{{"CiphertextBlob":"{}","EncryptionContext":{}}}"#, sample.made, sample.context).into(),
+        expect: Expect::Plaintext(sample),
+    };
+    let each = usable
+        .flat_map(|(place, key)| key.pool.unchecked().into_iter().map(move |sample| of(sample, key.account, place)));
+    each.collect()
+}
+
+/// Deletes the aliases that are left and schedules all keys for deletion. `Err` says what is left.
+pub(crate) async fn clean_up(accounts: &[Account], ledger: &Ledger, callers: &mut [Caller]) -> Result<usize, String> {
+    let (keys, aliases) = ledger.take();
+    let alias = |(account, name): Owned| {
+        (account, Operation::DeleteAlias.name(), json!({ "AliasName": name }).to_string(), name)
+    };
+    let key = |(account, id): Owned| {
+        let body = json!({ "KeyId": id, "PendingWindowInDays": DELETION_WINDOW });
+        (account, "ScheduleKeyDeletion", body.to_string(), id)
+    };
+    let number = keys.len();
+    let all: Vec<_> = aliases.into_iter().map(alias).chain(keys.into_iter().map(key)).collect();
+    let mut shares: Vec<Vec<_>> = callers.iter().map(|_| Vec::new()).collect();
+    for (share, each) in (0..shares.len()).cycle().zip(all) {
+        if let Some(share) = shares.get_mut(share) {
+            share.push(each);
+        }
+    }
+    let each = shares.into_iter().zip(callers).map(|(share, caller)| remove(accounts, share, caller));
+    let Ok(left) = tokio::time::timeout(CLEANING_MAX, join_all(each)).await else {
+        return Err(format!("not all keys could be scheduled for deletion within {} s", CLEANING_MAX.as_secs()));
+    };
+    let left: Vec<_> = left.into_iter().flatten().collect();
+    let unknown = ledger.unknown();
+    match left.first() {
+        Some(first) => Err(format!("{} keys or aliases could not be removed; the first: {first}", left.len())),
+        None if unknown > 0 => Err(format!("{unknown} calls of CreateKey were never answered and may have made a key")),
+        None => Ok(number),
+    }
+}
+
+type Removal = (usize, &'static str, String, String);
+
+/// What could not be removed, and why.
+async fn remove(accounts: &[Account], share: Vec<Removal>, caller: &mut Caller) -> Vec<String> {
+    let mut left = Vec::new();
+    let mut failures = 0;
+    for (account, operation, body, name) in share {
+        if failures == FAILURES_MAX {
+            left.push(name);
+            continue;
+        }
+        let Some(signer) = accounts.get(account).map(|account| &account.kms) else { continue };
+        let body = Bytes::from(body);
+        let request = Request { signer, operation: Some(operation), body: &body, signed: &[] };
+        let said = match caller.call(request).await {
+            Ok(called) if called.is_success() || is_gone(&called) => None,
+            Ok(called) => Some(called.message()),
+            Err(why) => Some(why.to_string()),
+        };
+        failures = if said.is_some() { failures + 1 } else { 0 };
+        left.extend(said.map(|said| format!("{name} ({said})")));
+    }
+    left
+}
+
+/// An alias that is not there, or a key that is scheduled for deletion already, by an attempt that was not answered.
+fn is_gone(called: &Called) -> bool {
+    matches!(called.error.as_deref(), Some("NotFoundException" | "KMSInvalidStateException"))
+}
+
+async fn call(
+    accounts: &[Account],
+    account: usize,
+    operation: Operation,
+    body: &Bytes,
+    caller: &mut Caller,
+) -> Outcome<Called> {
+    let signer = &accounts.get(account).ok_or("a key without an account")?.kms;
+    caller.call(Request { signer, operation: Some(operation.name()), body, signed: &[] }).await
+}
