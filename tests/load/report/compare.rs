@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::grid::Grid;
+use super::of_this_format;
 use super::summary::{self, Verdict};
 use super::table::availability;
 use super::units::{duration, grouped, rate, seconds, shortened, significant};
-use super::{of_this_format, table};
 use crate::record::{OperationFigures, Report};
 
 const VALUE_CHARS_MAX: usize = 44;
@@ -37,16 +37,23 @@ pub(crate) fn compare(a: &Report, b: &Report) -> Result<String, String> {
 fn figures(a: &Report, b: &Report) -> String {
     let mut grid = Grid::new(&["operation", "", "a", "b", "b/a"]);
     let mut alone = String::new();
-    for of_a in table::rows(a) {
-        match table::rows(b).find(|of_b| of_b.name == of_a.name) {
+    // The totals too, as soon as one of the runs has several operations.
+    let several = a.operations.len().max(b.operations.len()) > 1;
+    let (all_a, all_b) = (all(a, several), all(b, several));
+    for of_a in &all_a {
+        match all_b.iter().find(|of_b| of_b.name == of_a.name) {
             Some(of_b) => rows(&mut grid, (of_a, a.seconds), (of_b, b.seconds)),
             None => alone += &format!("{} is only in a\n", shortened(&of_a.name, 64)),
         }
     }
-    for of_b in table::rows(b).filter(|of_b| table::rows(a).all(|of_a| of_a.name != of_b.name)) {
+    for of_b in all_b.iter().filter(|of_b| all_a.iter().all(|of_a| of_a.name != of_b.name)) {
         alone += &format!("{} is only in b\n", shortened(&of_b.name, 64));
     }
     format!("{}\n{alone}", grid.text())
+}
+
+fn all(report: &Report, and_total: bool) -> Vec<&OperationFigures> {
+    report.operations.iter().chain(and_total.then_some(&report.total)).collect()
 }
 
 fn rows(grid: &mut Grid, (a, a_seconds): (&OperationFigures, f64), (b, b_seconds): (&OperationFigures, f64)) {

@@ -70,14 +70,15 @@ pub(super) fn is_bottleneck(report: &Report) -> bool {
     report.seconds > 0.0 && report.own_cpu_seconds >= OWN_CPU_SHARE_MAX * report.seconds
 }
 
+/// The share of a core that the load generator itself took.
+pub(super) fn own_share_percent(report: &Report) -> f64 {
+    if report.seconds > 0.0 { 100.0 * report.own_cpu_seconds / report.seconds } else { 0.0 }
+}
+
 /// What the load generator itself took.
 pub(super) fn own_cost(report: &Report) -> String {
-    let share = if report.seconds > 0.0 { 100.0 * report.own_cpu_seconds / report.seconds } else { 0.0 };
-    format!(
-        "{} CPU seconds in {} ({share:.0} % of a core)",
-        significant(report.own_cpu_seconds),
-        seconds(report.seconds)
-    )
+    let (took, share) = (significant(report.own_cpu_seconds), own_share_percent(report));
+    format!("{took} CPU seconds in {} ({share:.0} % of a core)", seconds(report.seconds))
 }
 
 pub(super) const BOTTLENECK: &str =
