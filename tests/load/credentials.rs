@@ -93,7 +93,7 @@ fn parse(text: &str) -> Profiles {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
     use clap::Parser as _;
 

@@ -137,7 +137,7 @@ fn latency(histogram: &Histogram<u64>) -> Latency {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
     use super::*;
 

@@ -227,7 +227,7 @@ pub(crate) async fn unless_stopped<T>(stop: &Stop, work: impl Future<Output = Ou
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
     use clap::Parser as _;
 

@@ -3,8 +3,10 @@
 
 mod availability;
 mod compare;
+mod grid;
 mod html;
 mod live;
+mod summary;
 mod table;
 mod units;
 
