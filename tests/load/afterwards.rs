@@ -1,12 +1,13 @@
 //! What is done when a run is over: what was never decrypted is decrypted, and what was made is taken away.
 //! Knows the ledger and the pools; measures nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{join_all, try_join_all};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::call::{Called, Caller, Request};
@@ -16,7 +17,7 @@ use crate::conclude::{Ask, Conclusion, Judge};
 use crate::operations::Operation;
 use crate::record::Violation;
 use crate::scene::pool::Sample;
-use crate::scene::{Account, Kind, Ledger, Owned, Scene};
+use crate::scene::{Account, Kind, Ledger, Owned, Scene, TAG};
 
 const DECRYPTED_MAX: usize = 2000;
 /// In days; the shortest that KMS has.
@@ -74,9 +75,23 @@ fn undecrypted(scene: &Scene) -> Vec<Ask> {
     each.collect()
 }
 
-/// Deletes the aliases that are left and schedules all keys for deletion. `Err` says what is left.
-pub(crate) async fn clean_up(accounts: &[Account], ledger: &Ledger, callers: &mut [Caller]) -> Result<usize, String> {
-    let (keys, aliases) = ledger.take();
+/// Deletes the aliases that are left and schedules all keys of the run for deletion. `Err` says what is left.
+pub(crate) async fn clean_up(
+    accounts: &[Account],
+    ledger: &Ledger,
+    run: &str,
+    callers: &mut [Caller],
+) -> Result<usize, String> {
+    let (mut keys, aliases) = ledger.take();
+    let mut left = Vec::new();
+    if ledger.unknown() > 0
+        && let Some(caller) = callers.first_mut()
+    {
+        match strays(accounts, &keys, run, caller).await {
+            Ok(strays) => keys.extend(strays),
+            Err(why) => left.push(format!("keys that a CreateKey without an answer may have made ({why})")),
+        }
+    }
     let alias = |(account, name): Owned| {
         (account, Operation::DeleteAlias.name(), json!({ "AliasName": name }).to_string(), name)
     };
@@ -93,15 +108,57 @@ pub(crate) async fn clean_up(accounts: &[Account], ledger: &Ledger, callers: &mu
         }
     }
     let each = shares.into_iter().zip(callers).map(|(share, caller)| remove(accounts, share, caller));
-    let Ok(left) = tokio::time::timeout(CLEANING_MAX, join_all(each)).await else {
+    let Ok(others) = tokio::time::timeout(CLEANING_MAX, join_all(each)).await else {
         return Err(format!("not all keys could be scheduled for deletion within {} s", CLEANING_MAX.as_secs()));
     };
-    let left: Vec<_> = left.into_iter().flatten().collect();
-    let unknown = ledger.unknown();
+    left.extend(others.into_iter().flatten());
     match left.first() {
         Some(first) => Err(format!("{} keys or aliases could not be removed; the first: {first}", left.len())),
-        None if unknown > 0 => Err(format!("{unknown} calls of CreateKey were never answered and may have made a key")),
         None => Ok(number),
+    }
+}
+
+/// Keys of this run that are not known: calls made them that were never answered. They are found by their tag.
+async fn strays(accounts: &[Account], known: &[Owned], run: &str, caller: &mut Caller) -> Outcome<Vec<Owned>> {
+    let known: BTreeSet<&str> = known.iter().map(|(_, id)| id.as_str()).collect();
+    let mut strays = Vec::new();
+    for account in 0..accounts.len() {
+        let mut marker: Option<String> = None;
+        loop {
+            let mut body = json!({ "Limit": 1000 });
+            if let (Some(marker), Some(members)) = (marker, body.as_object_mut()) {
+                members.insert("Marker".to_owned(), Value::String(marker));
+            }
+            let page = answered(accounts, account, Operation::ListKeys, &body, caller).await?;
+            let ids = page.get("Keys").and_then(Value::as_array).into_iter().flatten();
+            for id in ids.filter_map(|key| key.get("KeyId")?.as_str()).filter(|id| !known.contains(id)) {
+                let body = json!({ "KeyId": id });
+                let tags = answered(accounts, account, Operation::ListResourceTags, &body, caller).await?;
+                let mut tags = tags.get("Tags").and_then(Value::as_array).into_iter().flatten();
+                if tags.any(|tag| *tag == json!({ "TagKey": TAG, "TagValue": run })) {
+                    strays.push((account, id.to_owned()));
+                }
+            }
+            marker = page.get("NextMarker").and_then(Value::as_str).map(str::to_owned);
+            if marker.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(strays)
+}
+
+async fn answered(
+    accounts: &[Account],
+    account: usize,
+    operation: Operation,
+    body: &Value,
+    caller: &mut Caller,
+) -> Outcome<Value> {
+    let called = call(accounts, account, operation, &body.to_string().into(), caller).await?;
+    match called.answer.as_ref().filter(|_| called.is_success()) {
+        Some(answer) => Ok(serde_json::from_slice(&answer.body)?),
+        None => Err(format!("{}: {}", operation.name(), called.message()).into()),
     }
 }
 

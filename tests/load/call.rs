@@ -38,6 +38,14 @@ pub(crate) struct PlaceFigures {
     pub(crate) connections_opened: AtomicU64,
 }
 
+impl PlaceFigures {
+    /// Attempts, those that failed, those that failed over to it, and connections that were opened.
+    pub(crate) fn counted(&self) -> [u64; 4] {
+        [&self.attempts, &self.failed, &self.failed_over_to, &self.connections_opened]
+            .map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
 /// What is called.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
@@ -110,12 +118,17 @@ impl Caller {
         }
     }
 
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.network.places
+    }
+
     /// Makes one call with its retries. `Err` only if the request cannot be made at all.
     pub(crate) async fn call(&mut self, request: Request<'_>) -> Outcome<Called> {
         let mut failed_before = Vec::new();
         let (mut cost, mut unanswered, mut sent, mut received) = (0, false, 0, 0);
+        let mut failed_at = None;
         loop {
-            let endpoint = self.choice.next(Instant::now());
+            let endpoint = self.choice.next(failed_at, Instant::now());
             let exchange = self.attempt(endpoint, request).await?;
             sent += exchange.bytes_sent;
             received += exchange.bytes_received;
@@ -128,6 +141,7 @@ impl Caller {
             } else if let Some((wait, paid)) = reason.and_then(|reason| self.again(reason, failed, &exchange)) {
                 cost = paid;
                 failed_before.extend(error);
+                failed_at = Some(endpoint);
                 tokio::time::sleep(wait).await;
                 continue;
             }
@@ -185,8 +199,8 @@ impl Caller {
         Ok(exchange)
     }
 
-    /// Counts an attempt for its endpoint, which is avoided when it gave no answer or is out of order. What is wrong
-    /// with the call itself is no failure of the endpoint.
+    /// Counts an attempt for its endpoint, which is avoided when it gave no answer. What is wrong with the call
+    /// itself is no failure of the endpoint.
     fn account(&mut self, endpoint: usize, exchange: &Exchange, reason: Option<Reason>) {
         add(&self.network.figures, endpoint, |figures| &figures.attempts);
         if self.choice.is_away(endpoint) {
@@ -195,7 +209,7 @@ impl Caller {
         if reason.is_some() {
             add(&self.network.figures, endpoint, |figures| &figures.failed);
         }
-        if exchange.outcome.is_err() || reason == Some(Reason::Transient) {
+        if exchange.outcome.is_err() {
             self.choice.failed(endpoint, exchange.ended);
         }
     }

@@ -22,7 +22,7 @@ macro_rules! checks {
 checks! {
     Decrypted            "ciphertexts that decrypted to what went in";
     DecryptedAtEnd       "ciphertexts decrypted after the run";
-    NotDecryptedAtEnd    "ciphertexts that could not be asked for after the run";
+    NotDecryptedAtEnd    "ciphertexts not decrypted after the run";
     WrongContext         "wrong encryption contexts refused";
     Shape                "answers that are what was asked for";
     SignatureHere        "signatures verified by the load generator";
@@ -32,10 +32,10 @@ checks! {
     MacThere             "MACs verified by the service";
     WrongMac             "wrong MACs refused";
     Revocation           "revocations answered";
-    RevocationNotJudged  "revocations not judged, because an earlier call about the key went unanswered";
+    RevocationNotJudged  "revocations not judged, after an unanswered call";
     RevocationFailed     "revocations that failed";
     RefusedWhileRevoked  "calls refused under a revoked key";
-    SucceededInBetween   "calls that succeeded under a key while it was not revoked";
+    SucceededInBetween   "successes under these keys while not revoked";
 }
 
 /// How often each was.

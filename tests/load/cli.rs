@@ -103,7 +103,8 @@ pub(crate) struct Options {
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Duration,
 
-    /// A key is revoked and restored each so often, and watched meanwhile; `0s` for never
+    /// A key is revoked and restored each so often, and watched meanwhile; `0s` for never, as for a service that
+    /// promises only that a revocation comes to effect eventually
     #[arg(long, default_value = "1s", value_name = "TIME", value_parser = duration)]
     pub(crate) revocations: Duration,
     /// Exit with 4 when calls failed for good

@@ -50,6 +50,9 @@ impl Judge<'_> {
     /// `lucky` looks at an answer that is one of many alike.
     pub(crate) fn conclude(&self, ask: &Ask, called: &Called, lucky: bool) -> Conclusion {
         let key = self.scene.key(ask.key);
+        if called.unanswered && matches!(ask.expect, Expect::NewKey) {
+            self.scene.ledger.fate_unknown();
+        }
         match &called.error {
             None => self.success(ask, called, key, lucky),
             Some(code) => self.failure(ask, called, key, code),

@@ -33,14 +33,16 @@ impl Choice {
         Self { failover, home: home % endpoints, avoided: vec![None; endpoints] }
     }
 
-    /// Where the next attempt goes: home, or the next one round that is not avoided; home if all are.
-    pub(crate) fn next(&self, now: Instant) -> usize {
+    /// Where the next attempt goes: home, or the next one round that is neither avoided nor where the same call just
+    /// failed; home if there is none.
+    pub(crate) fn next(&self, failed: Option<usize>, now: Instant) -> usize {
         let all = self.avoided.len();
-        let round = (0..all).map(|step| (self.home + step) % all);
-        round.into_iter().find(|index| !self.is_avoided(*index, now)).unwrap_or(self.home)
+        let failed = failed.filter(|_| self.failover == Failover::Sdk);
+        let mut round = (0..all).map(|step| (self.home + step) % all);
+        round.find(|index| failed != Some(*index) && !self.is_avoided(*index, now)).unwrap_or(self.home)
     }
 
-    /// An endpoint did not answer, or answered that it is out of order.
+    /// An endpoint did not answer.
     pub(crate) fn failed(&mut self, index: usize, now: Instant) {
         if self.failover == Failover::Sdk
             && let Some(until) = self.avoided.get_mut(index)
@@ -66,7 +68,7 @@ mod tests {
     #[test]
     fn connections_are_spread() {
         let now = Instant::now();
-        let homes: Vec<_> = (0..6).map(|home| Choice::new(Failover::Sdk, 3, home).next(now)).collect();
+        let homes: Vec<_> = (0..6).map(|home| Choice::new(Failover::Sdk, 3, home).next(None, now)).collect();
         assert_eq!(homes, [0, 1, 2, 0, 1, 2]);
     }
 
@@ -75,11 +77,11 @@ mod tests {
         let now = Instant::now();
         let mut choice = Choice::new(Failover::Sdk, 3, 1);
         choice.failed(1, now);
-        assert_eq!(choice.next(now), 2);
+        assert_eq!(choice.next(None, now), 2);
         assert!(choice.is_away(2));
         choice.failed(2, now + Duration::from_secs(1));
-        assert_eq!(choice.next(now + Duration::from_secs(1)), 0);
-        assert_eq!(choice.next(now + AVOIDED), 1);
+        assert_eq!(choice.next(None, now + Duration::from_secs(1)), 0);
+        assert_eq!(choice.next(None, now + AVOIDED), 1);
         assert!(!choice.is_away(1));
     }
 
@@ -89,7 +91,16 @@ mod tests {
         let mut choice = Choice::new(Failover::Sdk, 2, 1);
         choice.failed(0, now);
         choice.failed(1, now);
-        assert_eq!(choice.next(now), 1);
+        assert_eq!(choice.next(None, now), 1);
+    }
+
+    #[test]
+    fn a_retry_goes_elsewhere_and_the_next_call_does_not() {
+        let now = Instant::now();
+        let choice = Choice::new(Failover::Sdk, 2, 0);
+        assert_eq!((choice.next(Some(0), now), choice.next(None, now)), (1, 0));
+        assert_eq!(Choice::new(Failover::Sdk, 1, 0).next(Some(0), now), 0);
+        assert_eq!(Choice::new(Failover::None, 2, 0).next(Some(0), now), 0);
     }
 
     #[test]
@@ -97,6 +108,6 @@ mod tests {
         let now = Instant::now();
         let mut choice = Choice::new(Failover::None, 3, 2);
         choice.failed(2, now);
-        assert_eq!(choice.next(now), 2);
+        assert_eq!(choice.next(None, now), 2);
     }
 }

@@ -11,13 +11,13 @@ mod conclude;
 mod credentials;
 mod draw;
 mod endpoint;
+mod figures;
 mod measure;
 mod operations;
 mod pause;
 mod presign;
 mod record;
 mod report;
-mod result;
 mod retry;
 mod revoker;
 mod run;
@@ -89,10 +89,9 @@ fn compare(files: &[std::path::PathBuf]) -> Outcome<u8> {
 fn load(options: &Options, mix: setup::Mix) -> Outcome<u8> {
     let stop = Arc::new(Stop::default());
     stop_on_signals(Arc::clone(&stop))?;
-    let done = run::run(options, mix, &stop);
-    let done = done?;
+    let done = run::run(options, mix, &stop)?;
     done.notes.iter().for_each(|note| eprintln!("kannuki-load: {note}"));
-    let Some(report) = done.report else {
+    let Some(report) = done.report? else {
         eprintln!("kannuki-load: interrupted before anything was measured");
         return Ok(FAILED);
     };

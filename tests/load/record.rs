@@ -33,6 +33,10 @@ pub(crate) struct Report {
     pub(crate) timeline: Vec<Second>,
     /// The longest time without any call that succeeded, while calls were under way.
     pub(crate) longest_gap_us: u64,
+    /// Calls of an open loop that were due, and for which no connection was free before the end. They are in no other
+    /// figure; were there any, the latencies would be longer still.
+    #[serde(default)]
+    pub(crate) calls_not_made: u64,
     /// What was checked, and how often.
     pub(crate) checks: BTreeMap<String, u64>,
     /// What the service did that it must not.

@@ -19,18 +19,18 @@ use crate::cli::Options;
 use crate::conclude::Judge;
 use crate::credentials;
 use crate::draw::Chooser;
+use crate::figures::{self, Measured};
 use crate::measure::Tally;
 use crate::measure::recorder::{HandedIn, Totals};
 use crate::measure::timeline::Timeline;
 use crate::presign::Batches;
 use crate::record::Report;
 use crate::report::{Live, Progress};
-use crate::result::{self, Measured};
-use crate::retry::{Policy, Quota};
+use crate::retry::{Generation, Policy, Quota};
 use crate::revoker;
 use crate::scene::{Account, Ledger, Random};
 use crate::schedule::Plan;
-use crate::setup::{self, Mix, Ready};
+use crate::setup::{self, BrokenEarly, Mix, Ready};
 use crate::sign::Signer;
 use crate::stop::Stop;
 use crate::wire::{Place, Trust};
@@ -38,6 +38,8 @@ use crate::worker::{self, Load};
 
 /// How many callers make keys and take them away.
 const CALLERS_MAX: usize = 32;
+/// A service that is not there is soon said to be not there.
+const SETTING_UP: Policy = Policy { generation: Generation::Before2026, attempts_max: 3 };
 const SHOWN_EVERY: Duration = Duration::from_millis(200);
 /// How long calls that are under way may take after the run was interrupted.
 const GRACE: Duration = Duration::from_secs(5);
@@ -46,7 +48,7 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Done {
     /// `None` if it was interrupted before anything was measured.
-    pub(crate) report: Option<Report>,
+    pub(crate) report: Outcome<Option<Report>>,
     /// What else there is to say, a line each.
     pub(crate) notes: Vec<String>,
 }
@@ -77,7 +79,7 @@ pub(crate) fn run(options: &Options, mix: Mix, stop: &Arc<Stop>) -> Outcome<Done
     });
     let run = Run { options, network, accounts: Arc::new(accounts.collect()), seed, stop, ledger: Arc::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, run.whole(mix))
+    Ok(LocalSet::new().block_on(&runtime, run.whole(mix)))
 }
 
 struct Run<'a> {
@@ -97,27 +99,35 @@ struct Threads {
 }
 
 impl Run<'_> {
-    async fn whole(&self, mix: Mix) -> Outcome<Done> {
+    async fn whole(&self, mix: Mix) -> Done {
         let mut notes = Vec::new();
-        let measured = self.measured(mix, &mut notes).await;
-        match afterwards::clean_up(&self.accounts, &self.ledger, &mut self.callers()).await {
+        let report = self.measured(mix, &mut notes).await;
+        let (run, mut callers) = (setup::run_name(self.seed), self.callers(Policy::patient()));
+        match afterwards::clean_up(&self.accounts, &self.ledger, &run, &mut callers).await {
             Ok(0) => {}
             Ok(keys) => notes.push(format!("{keys} keys are scheduled for deletion in 7 days")),
             Err(left) => notes.push(format!("not everything was taken away again: {left}")),
         }
-        Ok(Done { report: measured?, notes })
+        Done { report, notes }
     }
 
-    fn callers(&self) -> Vec<Caller> {
+    fn callers(&self, policy: Policy) -> Vec<Caller> {
         let most = usize::try_from(self.options.connections).unwrap_or(CALLERS_MAX).min(CALLERS_MAX);
-        setup::callers(&self.network, most, self.seed)
+        setup::callers(&self.network, most, policy, self.seed)
     }
 
     async fn measured(&self, mix: Mix, notes: &mut Vec<String>) -> Outcome<Option<Report>> {
         let wanted = mix.clone();
         let (accounts, ledger) = (Arc::clone(&self.accounts), Arc::clone(&self.ledger));
-        let work = setup::prepare(self.options, mix, accounts, ledger, self.callers(), self.seed);
-        let Some(ready) = setup::unless_stopped(self.stop, work).await? else { return Ok(None) };
+        let work = setup::prepare(self.options, mix, accounts, ledger, self.callers(SETTING_UP), self.seed);
+        let ready = match setup::unless_stopped(self.stop, work).await {
+            Ok(Some(ready)) => ready,
+            Ok(None) => return Ok(None),
+            Err(why) => {
+                let BrokenEarly(violation) = *why.downcast::<BrokenEarly>()?;
+                return Ok(Some(figures::broken_early(self.shown(), violation)));
+            }
+        };
         let Ready { scene, mix, left_out, grants } = ready;
         let chooser = Chooser::new(&mix, &scene.keys, scene.accounts.len(), self.options.zipf)?;
         let mut random = Random::seed_from_u64(self.seed.wrapping_sub(1));
@@ -138,13 +148,22 @@ impl Run<'_> {
             totals: Totals::new(Instant::now()),
             stop: Arc::clone(self.stop),
             taken: AtomicU64::new(0),
+            made: AtomicU64::new(0),
             counted: AtomicU64::new(0),
             revocation_failed: OnceLock::new(),
         });
         let started_at = SystemClock.now();
         let report = self.load(&load, grants, &wanted, left_out, started_at).await;
+        if let Some(report) = report.as_ref().ok().filter(|report| report.calls_not_made > 0) {
+            notes.push(format!("{} calls were due and not made: the rate was too high", report.calls_not_made));
+        }
         notes.extend(load.revocation_failed.get().map(|why| format!("a revocation failed: {why}")));
         report.map(Some)
+    }
+
+    fn shown(&self) -> BTreeMap<String, String> {
+        let urls: Vec<_> = self.network.places.iter().map(|place| place.url.clone()).collect();
+        self.options.shown(&urls, self.seed)
     }
 
     fn plan(&self) -> Plan {
@@ -162,7 +181,7 @@ impl Run<'_> {
     ) -> Outcome<Report> {
         let revoker = Caller::new(
             &self.network,
-            Policy::of(crate::retry::Generation::Since2026),
+            Policy::of(Generation::Since2026),
             &Arc::default(),
             0,
             Random::seed_from_u64(self.seed ^ 2),
@@ -172,7 +191,7 @@ impl Run<'_> {
         let mut threads = self.start(load)?;
         let (timeline, at_warm) = self.watch(load, &mut threads, left_out.len()).await?;
         let seconds = load.totals.elapsed().saturating_sub(load.plan.warm_up);
-        let measured_cpu = result::own_cpu().saturating_sub(at_warm.cpu);
+        let measured_cpu = figures::own_cpu().saturating_sub(at_warm.cpu);
         self.stop.drain(crate::record::EndedBy::Duration);
         revoking.await??;
         let mut tallies: Vec<Tally> = Vec::new();
@@ -189,24 +208,22 @@ impl Run<'_> {
         }
         let end = seconds.as_secs_f64().ceil() as u64;
         let measured = Measured {
-            options: self
-                .options
-                .shown(&self.network.places.iter().map(|of| of.url.clone()).collect::<Vec<_>>(), self.seed),
+            options: self.shown(),
             started_at,
             seconds,
             longest_gap: load.totals.longest_gap(),
             own_cpu: measured_cpu,
-            places: at_warm.places,
+            places: at_warm.since(&self.network),
             timeline: timeline.finish(end),
             left_out,
         };
         if self.stop.violation().is_none() {
             let judge = Judge { scene: &load.scene, endpoints: &self.network.places, start: load.totals.start };
-            if let Some(violation) = afterwards::decrypt_the_rest(judge, &mut self.callers()).await? {
+            if let Some(violation) = afterwards::decrypt_the_rest(judge, &mut self.callers(Policy::patient())).await? {
                 self.stop.broken(violation);
             }
         }
-        result::report(load, wanted, &tallies, measured)
+        figures::report(load, wanted, &tallies, measured)
     }
 
     fn start(&self, load: &Arc<Load>) -> Outcome<Threads> {
@@ -275,7 +292,18 @@ struct AtWarm {
 
 impl AtWarm {
     fn now(network: &Network) -> Self {
-        Self { cpu: result::own_cpu(), places: network.figures.iter().map(result::counted).collect() }
+        Self { cpu: figures::own_cpu(), places: network.figures.iter().map(PlaceFigures::counted).collect() }
+    }
+
+    /// What has been counted of each endpoint since.
+    fn since(&self, network: &Network) -> Vec<[u64; 4]> {
+        let now = network.figures.iter().map(PlaceFigures::counted);
+        let since = |now: [u64; 4], then: &[u64; 4]| {
+            let mut counts = now;
+            counts.iter_mut().zip(then).for_each(|(count, then)| *count = count.saturating_sub(*then));
+            counts
+        };
+        now.zip(&self.places).map(|(now, then)| since(now, then)).collect()
     }
 }
 

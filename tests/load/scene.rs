@@ -69,6 +69,8 @@ impl Key {
 }
 
 pub(crate) struct Scene {
+    /// The run's name, which is the value of the tag on each key.
+    pub(crate) run: String,
     pub(crate) accounts: Arc<Vec<Account>>,
     pub(crate) keys: Vec<Key>,
     pub(crate) payload: Sizes,

@@ -58,6 +58,20 @@ impl Plan {
         seconds(warm_up + since)
     }
 
+    /// Open loop: how many calls are due in the whole run.
+    pub(crate) fn due_in_all(&self, rate: f64) -> u64 {
+        let (mut least, mut most) = (0, (self.end().as_secs_f64() * rate).ceil() as u64 + 2);
+        while least < most {
+            let middle = least + (most - least) / 2;
+            if self.due(middle, rate) < self.end() {
+                least = middle + 1;
+            } else {
+                most = middle;
+            }
+        }
+        least
+    }
+
     /// Closed loop: when connection `index` of `connections` makes its first call.
     pub(crate) fn joins(&self, index: usize, connections: usize) -> Duration {
         let share = index as f64 / connections.max(1) as f64;
@@ -124,6 +138,14 @@ mod tests {
     fn before_a_ramp_the_warm_up_is_gentle() {
         assert_eq!(per_second(plan(2, 2, 4), 100.0, 2), [10, 10]);
         assert_eq!(per_second(plan(2, 0, 4), 100.0, 2), [100, 100]);
+    }
+
+    #[test]
+    fn the_whole_run_has_as_many_as_are_due_before_its_end() {
+        assert_eq!(plan(1, 0, 3).due_in_all(100.0), 400);
+        assert_eq!(plan(0, 4, 6).due_in_all(400.0), 1600);
+        let counts: u64 = per_second(plan(2, 3, 7), 77.0, 9).iter().sum();
+        assert_eq!(plan(2, 3, 7).due_in_all(77.0), counts);
     }
 
     #[test]

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::Outcome;
-use crate::call::{Called, Caller, Request};
+use crate::call::{Called, Caller, Network, Request};
 use crate::checks::Counts;
 use crate::checks::revocation::How;
 use crate::cli::Options;
 use crate::conclude::{Ask, Conclusion, Judge};
 use crate::operations::{Operation, Sending};
 use crate::presign;
+use crate::record::Violation;
+use crate::retry::{Policy, Quota};
 use crate::scene::{Account, Key, Kind, Ledger, Random, Scene};
 use crate::stop::Stop;
 use make::Maker;
@@ -39,6 +41,18 @@ pub(crate) struct Ready {
     pub(crate) grants: Vec<(usize, String)>,
 }
 
+/// A promise that was broken before anything was measured.
+#[derive(Debug)]
+pub(crate) struct BrokenEarly(pub(crate) Violation);
+
+impl std::fmt::Display for BrokenEarly {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.0.what)
+    }
+}
+
+impl std::error::Error for BrokenEarly {}
+
 /// The operations of the options' mix. `Err` is a wrong use.
 pub(crate) fn mix(options: &Options) -> Result<Mix, String> {
     let drawn = |operation: &Operation| !matches!(operation.row().sending, Sending::Behind(_));
@@ -55,6 +69,11 @@ pub(crate) fn mix(options: &Options) -> Result<Mix, String> {
     weights.0.iter().map(|(name, weight)| Ok((known(name)?, *weight))).collect()
 }
 
+/// By which the keys of one run are told from those of others.
+pub(crate) fn run_name(seed: u64) -> String {
+    format!("{seed:016x}")
+}
+
 /// Makes everything. What `callers` are given is used for it and no longer.
 pub(crate) async fn prepare(
     options: &Options,
@@ -65,6 +84,7 @@ pub(crate) async fn prepare(
     seed: u64,
 ) -> Outcome<Ready> {
     let scene = Scene {
+        run: run_name(seed),
         accounts,
         keys: Vec::new(),
         payload: options.payload.clone(),
@@ -74,8 +94,7 @@ pub(crate) async fn prepare(
         ledger,
     };
     let mut ready = Ready { scene, mix, left_out: BTreeMap::new(), grants: Vec::new() };
-    let run = format!("{seed:016x}");
-    keys(&mut ready, options, &mut callers, &run).await?;
+    keys(&mut ready, options, &mut callers).await?;
     let mut random = Random::seed_from_u64(seed);
     seeds(&mut ready, &mut callers, &mut random).await?;
     probe(&mut ready, &mut callers, &mut random).await?;
@@ -86,7 +105,7 @@ pub(crate) async fn prepare(
 }
 
 /// Makes the keys of each kind that the mix needs; what needs a kind that the service refuses is left out.
-async fn keys(ready: &mut Ready, options: &Options, callers: &mut [Caller], run: &str) -> Outcome<()> {
+async fn keys(ready: &mut Ready, options: &Options, callers: &mut [Caller]) -> Outcome<()> {
     let wanted = usize::try_from(options.keys)?;
     for kind in Kind::ALL {
         let needed = |mix: &Mix| mix.iter().any(|(operation, _)| operation.row().needs.kind() == Some(kind));
@@ -98,7 +117,7 @@ async fn keys(ready: &mut Ready, options: &Options, callers: &mut [Caller], run:
             Kind::Signing | Kind::Mac => wanted.min(DEAR_KEYS_MAX),
             Kind::Scratch => ready.scene.accounts.len(),
         };
-        let maker = Maker { scene: &ready.scene, run };
+        let maker = Maker { scene: &ready.scene };
         // Each account has at least one, so that every account calls.
         let (made, refused) = maker.keys(kind, number.max(ready.scene.accounts.len()), callers).await?;
         if let Some(why) = refused {
@@ -111,7 +130,7 @@ async fn keys(ready: &mut Ready, options: &Options, callers: &mut [Caller], run:
     if watching && !options.revocations.is_zero() {
         let caller = callers.first_mut().ok_or("there is no caller")?;
         for how in How::ALL {
-            let maker = Maker { scene: &ready.scene, run };
+            let maker = Maker { scene: &ready.scene };
             let Some((key, grant)) = maker.watched(how, caller).await? else { continue };
             ready.grants.extend(grant.map(|grant| (ready.scene.keys.len(), grant)));
             ready.scene.keys.push(key);
@@ -185,11 +204,11 @@ async fn once(scene: &Scene, first: Ask, caller: &mut Caller) -> Outcome<Option<
     let mut next = Some(first);
     while let Some(ask) = next {
         let called = send(scene, &ask, caller).await?;
-        let judge = Judge { scene, endpoints: &[], start: called.begun };
+        let judge = Judge { scene, endpoints: caller.places(), start: called.begun };
         next = match judge.conclude(&ask, &called, true) {
             Conclusion::Succeeded { next } => next,
             Conclusion::Refused => None,
-            Conclusion::Broken(violation) => return Err(format!("{}: {}", ask.operation.name(), violation.what).into()),
+            Conclusion::Broken(violation) => return Err(Box::new(BrokenEarly(*violation))),
             Conclusion::Failed if lacks(&called) => return Ok(Some(called.message())),
             Conclusion::Failed => return Err(format!("{}: {}", ask.operation.name(), called.message()).into()),
         };
@@ -206,14 +225,11 @@ fn lacks(called: &Called) -> bool {
     called.error.as_deref().is_some_and(|code| LACKING.contains(&code))
 }
 
-/// Callers that take their time, spread over the endpoints.
-pub(crate) fn callers(network: &Arc<crate::call::Network>, number: usize, seed: u64) -> Vec<Caller> {
-    let quota = Arc::new(crate::retry::Quota::default());
+/// Callers that are spread over the endpoints.
+pub(crate) fn callers(network: &Arc<Network>, number: usize, policy: Policy, seed: u64) -> Vec<Caller> {
+    let quota = Arc::new(Quota::default());
     let mut random = Random::seed_from_u64(seed ^ 1);
-    let mut caller = |home| {
-        let random = Random::seed_from_u64(random.random());
-        Caller::new(network, crate::retry::Policy::patient(), &quota, home, random)
-    };
+    let mut caller = |home| Caller::new(network, policy, &quota, home, Random::seed_from_u64(random.random()));
     (0..number.max(1)).map(&mut caller).collect()
 }
 

@@ -174,10 +174,10 @@ impl Connection {
         *request.method_mut() = Method::POST;
         *request.headers_mut() = headers;
         let (sent, received) = self.traffic.bytes();
-        let ready = self.sender.ready().await;
-        let begun = Instant::now();
+        let mut begun = Instant::now();
         let asking = async {
-            ready.map_err(|_| Fault::Closed)?;
+            self.sender.ready().await.map_err(|_| Fault::Closed)?;
+            begun = Instant::now();
             let response = self.sender.send_request(request).await.map_err(|why| fault(&why))?;
             Answer::read(response).await
         };

@@ -50,6 +50,8 @@ pub(crate) struct Load {
     pub(crate) stop: Arc<Stop>,
     /// Calls of the open loop that were taken up by a connection.
     pub(crate) taken: AtomicU64,
+    /// Calls that were made when their turn came.
+    pub(crate) made: AtomicU64,
     /// Calls that are in the figures, of all that were begun.
     pub(crate) counted: AtomicU64,
     /// What the first revocation that failed was answered.
@@ -64,7 +66,7 @@ pub(crate) fn run(load: &Arc<Load>, thread: usize, out: UnboundedSender<HandedIn
     let outcome = local.block_on(&runtime, async {
         let passing = tokio::task::spawn_local(pass_seconds(Arc::clone(load), Rc::clone(&recorder)));
         let mine = (0..load.connections).filter(|index| index % load.threads == thread);
-        let tasks = mine.map(|index| connection(Arc::clone(load), Rc::clone(&recorder), index));
+        let tasks = mine.map(|index| one(Arc::clone(load), Rc::clone(&recorder), index));
         let all = join_all(tasks.map(tokio::task::spawn_local));
         let outcome = tokio::select! {
             ended = all => ended.into_iter().try_for_each(|ended| ended?),
@@ -87,6 +89,15 @@ async fn pass_seconds(load: Arc<Load>, recorder: Rc<RefCell<Recorder>>) -> Outco
             recorder.borrow_mut().pass(at)?;
         }
     }
+}
+
+/// A connection that cannot go on ends the run for all: what it leaves undone would be in no figure.
+async fn one(load: Arc<Load>, recorder: Rc<RefCell<Recorder>>, index: usize) -> Outcome<()> {
+    let ended = connection(Arc::clone(&load), recorder, index).await;
+    if ended.is_err() {
+        load.stop.drain(EndedBy::Interrupt);
+    }
+    ended
 }
 
 async fn connection(load: Arc<Load>, recorder: Rc<RefCell<Recorder>>, index: usize) -> Outcome<()> {
@@ -126,13 +137,15 @@ impl Worker<'_> {
             return Ok(None);
         }
         self.wait(due).await?;
-        if load.stop.is_draining() {
+        // What is late at the end of the run is not made any more; the report says how much that was.
+        if load.stop.is_draining() || load.totals.elapsed() >= load.plan.end() {
             return Ok(None);
         }
         if load.plan.is_measured(due) && !self.counts() {
             load.stop.drain(EndedBy::Count);
             return Ok(None);
         }
+        load.made.fetch_add(1, Ordering::Relaxed);
         Ok(Some(due))
     }
 

@@ -24,6 +24,7 @@ fn scene(watch: Option<Watch>) -> Scene {
         watch,
     };
     Scene {
+        run: "test".to_owned(),
         accounts: Arc::default(),
         keys: vec![key],
         payload: Sizes::OneOf(vec![32]),

@@ -28,7 +28,7 @@ pub(super) fn encrypt(scene: &Scene, random: &mut Random, key: Option<&Key>) -> 
 pub(super) fn decrypt(scene: &Scene, random: &mut Random, key: Option<&Key>) -> Asked {
     let key = key?;
     let sample = key.pool.draw(random)?;
-    let wrong = key.watch.is_none() && sample.is_checked() && random.random_ratio(1, WRONG_CONTEXT_IN);
+    let wrong = key.watch.is_none() && random.random_ratio(1, WRONG_CONTEXT_IN);
     let context: Arc<str> = match wrong {
         true if scene.context_pairs == 0 => r#"{"wrong":"context"}"#.into(),
         true => scene.context(random).into(),

@@ -23,8 +23,8 @@ pub(super) fn list(_: &Scene, _: &mut Random, _: Option<&Key>) -> Asked {
     Some((r#"{"Limit":100}"#.to_owned(), Expect::Success))
 }
 
-pub(super) fn create(_: &Scene, random: &mut Random, _: Option<&Key>) -> Asked {
-    let tags = json!([{ "TagKey": TAG, "TagValue": format!("{:016x}", random.random::<u64>()) }]);
+pub(super) fn create(scene: &Scene, _: &mut Random, _: Option<&Key>) -> Asked {
+    let tags = json!([{ "TagKey": TAG, "TagValue": scene.run }]);
     Some((json!({ "Description": "made under load", "Tags": tags }).to_string(), Expect::NewKey))
 }
 

@@ -18,8 +18,6 @@ use crate::scene::{Key, Kind, Scene, TAG};
 
 pub(super) struct Maker<'a> {
     pub(super) scene: &'a Scene,
-    /// The run's name, which is on each key.
-    pub(super) run: &'a str,
 }
 
 impl Maker<'_> {
@@ -99,7 +97,7 @@ impl Maker<'_> {
             "Description": "made by kannuki-load",
             "KeySpec": spec,
             "KeyUsage": usage,
-            "Tags": [{ "TagKey": TAG, "TagValue": self.run }],
+            "Tags": [{ "TagKey": TAG, "TagValue": self.scene.run }],
         });
         if let (Some(policy), Some(members)) = (&policy, body.as_object_mut()) {
             members.insert("Policy".to_owned(), policy.clone().into());

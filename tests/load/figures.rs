@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use kms_core::clock::Timestamp;
+use kms_core::clock::{Clock as _, SystemClock, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::Outcome;
-use crate::call::PlaceFigures;
 use crate::measure::Tally;
 use crate::operations::Operation;
-use crate::record::{EndpointFigures, FORMAT_VERSION, Report, Second};
+use crate::record::{EndedBy, EndpointFigures, FORMAT_VERSION, Report, Second, Violation};
 use crate::setup::Mix;
 use crate::worker::Load;
+
+const TOOL: &str = concat!("kannuki-load ", env!("CARGO_PKG_VERSION"));
 
 /// What was measured beside the calls.
 pub(crate) struct Measured {
@@ -22,7 +23,7 @@ pub(crate) struct Measured {
     pub(crate) seconds: Duration,
     pub(crate) longest_gap: Duration,
     pub(crate) own_cpu: Duration,
-    /// What had been counted of each endpoint before.
+    /// Of each endpoint: attempts, those that failed, those that failed over to it, and connections that were opened.
     pub(crate) places: Vec<[u64; 4]>,
     pub(crate) timeline: Vec<Second>,
     pub(crate) left_out: BTreeMap<String, String>,
@@ -34,15 +35,13 @@ pub(crate) fn report(load: &Load, wanted: &Mix, tallies: &[Tally], measured: Mea
     tallies.iter().try_for_each(|tally| total.merge(tally))?;
     let rows = rows(wanted).filter(|operation| !measured.left_out.contains_key(operation.name()));
     let operations = rows.filter_map(|operation| Some(tallies.get(operation as usize)?.figures(operation.name())));
-    let places = load.network.places.iter().zip(&load.network.figures).zip(&measured.places);
-    let endpoints = places.map(|((place, now), before)| {
-        let [attempts, failed, failed_over_to, connections_opened] =
-            std::array::from_fn(|index| at(&counted(now), index).saturating_sub(at(before, index)));
+    let endpoints = load.network.places.iter().zip(&measured.places).map(|(place, counts)| {
+        let [attempts, failed, failed_over_to, connections_opened] = *counts;
         EndpointFigures { url: place.url.clone(), attempts, failed, failed_over_to, connections_opened }
     });
     Ok(Report {
         format_version: FORMAT_VERSION,
-        tool: concat!("kannuki-load ", env!("CARGO_PKG_VERSION")).to_owned(),
+        tool: TOOL.to_owned(),
         started_at: measured.started_at.iso(),
         options: measured.options,
         warm_up_seconds: load.plan.warm_up.as_secs_f64(),
@@ -54,24 +53,39 @@ pub(crate) fn report(load: &Load, wanted: &Mix, tallies: &[Tally], measured: Mea
         left_out: measured.left_out,
         timeline: measured.timeline,
         longest_gap_us: u64::try_from(measured.longest_gap.as_micros()).unwrap_or(u64::MAX),
+        calls_not_made: not_made(load),
         checks: load.scene.counts.shown(),
         violation: load.stop.violation().cloned(),
         own_cpu_seconds: measured.own_cpu.as_secs_f64(),
     })
 }
 
+/// The report of a run that came to nothing, because a promise was broken before anything was measured.
+pub(crate) fn broken_early(options: BTreeMap<String, String>, violation: Violation) -> Report {
+    Report {
+        format_version: FORMAT_VERSION,
+        tool: TOOL.to_owned(),
+        started_at: SystemClock.now().iso(),
+        options,
+        ended_by: EndedBy::Violation,
+        violation: Some(violation),
+        ..Report::default()
+    }
+}
+
+/// Of a run that was not ended before its time.
+fn not_made(load: &Load) -> u64 {
+    match load.plan.rate {
+        Some(rate) if load.stop.why() == EndedBy::Duration => {
+            load.plan.due_in_all(rate).saturating_sub(load.made.load(Ordering::Relaxed))
+        }
+        _ => 0,
+    }
+}
+
 /// The mix, each operation with the one that comes behind it.
 fn rows(mix: &Mix) -> impl Iterator<Item = Operation> {
     mix.iter().flat_map(|(operation, _)| [Some(*operation), operation.behind()]).flatten()
-}
-
-/// Attempts, failures, attempts that failed over, connections.
-pub(crate) fn counted(of: &PlaceFigures) -> [u64; 4] {
-    [&of.attempts, &of.failed, &of.failed_over_to, &of.connections_opened].map(|count| count.load(Ordering::Relaxed))
-}
-
-fn at(counts: &[u64; 4], index: usize) -> u64 {
-    counts.get(index).copied().unwrap_or_default()
 }
 
 /// The CPU time that this process has used.
