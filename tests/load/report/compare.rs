@@ -24,7 +24,7 @@ pub(crate) fn compare(a: &Report, b: &Report) -> Result<String, String> {
             text,
             "{name}: {against}, {}, begun {}",
             seconds(report.seconds),
-            shortened(&report.started_at, 32)
+            shortened(&report.started_at, 26)
         );
     }
     text.push('\n');

@@ -1,5 +1,13 @@
 //! Columns of text that are as wide as what is in them.
-//! Knows characters, and takes each for one column.
+//! Knows characters, takes each for one column, and how many columns there are.
+
+use super::units::shortened;
+
+/// How wide a table may be.
+pub(super) const COLUMNS: usize = 120;
+const GAP: &str = "  ";
+/// The first column gives way to the others down to this width.
+const FIRST_MIN: usize = 12;
 
 /// A table of a terminal: the first column begins at the left, the others end at the right.
 #[derive(Debug, Default)]
@@ -25,14 +33,19 @@ impl Grid {
                 .max()
                 .unwrap_or_default()
         };
-        let widths: Vec<usize> = (0..self.rows.iter().map(Vec::len).max().unwrap_or_default()).map(width).collect();
+        let mut widths: Vec<usize> = (0..self.rows.iter().map(Vec::len).max().unwrap_or_default()).map(width).collect();
+        let all: usize = widths.iter().map(|width| width + GAP.len()).sum();
+        let beyond = all.saturating_sub(COLUMNS + GAP.len());
+        if let Some(first) = widths.first_mut() {
+            *first = (*first).min(first.saturating_sub(beyond).max(FIRST_MIN));
+        }
         let mut text = String::new();
         for row in &self.rows {
             let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
-                0 => format!("{cell:<width$}"),
+                0 => format!("{:<width$}", shortened(cell, *width)),
                 _ => format!("{cell:>width$}"),
             });
-            text += cells.collect::<Vec<_>>().join("  ").trim_end();
+            text += cells.collect::<Vec<_>>().join(GAP).trim_end();
             text.push('\n');
         }
         text
@@ -50,5 +63,12 @@ mod tests {
         grid.row(["longer µ".to_owned(), String::new()]);
         assert_eq!(grid.text(), "name          n\na         1,234\nlonger µ\n");
         assert_eq!(Grid::default().text(), "");
+    }
+
+    #[test]
+    fn the_first_column_gives_way() {
+        let mut grid = Grid::new(&["x"]);
+        grid.row(["a".repeat(100), "1".repeat(30)]);
+        assert_eq!(grid.text(), format!("x\n{}…  {}\n", "a".repeat(87), "1".repeat(30)));
     }
 }

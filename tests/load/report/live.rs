@@ -3,11 +3,12 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use super::units::{grouped, seconds, significant};
+use super::units::{counted, duration, grouped, significant};
 
-/// What a run has come to so far. Times are since the phase began; latencies are those of late.
+/// What a run has come to so far; latencies are those of late.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
+    /// Since the run began, warm-up included.
     pub(crate) elapsed_seconds: f64,
     /// `warm-up`, `measuring` and the like.
     pub(crate) phase: &'static str,
@@ -21,40 +22,177 @@ pub(crate) struct Progress {
     pub(crate) left_out: usize,
 }
 
-/// The one line at the bottom of a terminal, written again and again.
+/// The one line at the bottom of a terminal, written again and again; it goes when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Live {
     total_seconds: Option<f64>,
 }
 
 impl Live {
-    /// `None` where standard error is no terminal: then a run is quiet. Without `total_seconds` there is no bar.
+    /// `None` where standard error is no terminal that can move its cursor: then a run is quiet. There is no bar
+    /// without `total_seconds`, which counts as `Progress::elapsed_seconds` does.
     pub(crate) fn new(total_seconds: Option<f64>) -> Option<Self> {
-        io::stderr().is_terminal().then_some(Self { total_seconds })
+        let moves = std::env::var_os("TERM").is_some_and(|kind| !kind.is_empty() && kind != "dumb");
+        (moves && io::stderr().is_terminal()).then_some(Self { total_seconds })
     }
 
     /// Writes the line over the one before.
     pub(crate) fn show(&self, progress: &Progress) {
-        let width = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
-        let line = line(progress, self.total_seconds, width);
+        let columns = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(columns, _)| usize::from(columns.0));
+        let line = line(progress, self.total_seconds, columns);
+        // Without wrapping, so that a terminal which just became narrower cuts the line off and does not scroll.
         // A terminal that went away takes nothing from the run.
-        let _ = write!(io::stderr().lock(), "\r{line}\x1b[K");
+        let _ = write!(io::stderr().lock(), "\r\x1b[?7l{line}\x1b[K\x1b[?7h");
     }
 
     /// Takes the line away.
-    pub(crate) fn end(self) {
+    pub(crate) fn end(self) {}
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
         let _ = write!(io::stderr().lock(), "\r\x1b[K");
     }
 }
 
-fn line(progress: &Progress, _total_seconds: Option<f64>, width: usize) -> String {
-    let line = format!(
-        "{} {}  {}/s  {} done  {} failed",
-        progress.phase,
-        seconds(progress.elapsed_seconds),
-        significant(progress.per_second),
-        grouped(progress.succeeded_total),
-        grouped(progress.failed_calls_total),
-    );
-    line.chars().take(width.saturating_sub(1)).collect()
+const BAR_MIN: usize = 10;
+const BAR_MAX: usize = 30;
+
+/// The line in fewer columns than the terminal has: what matters least goes first, and the bar takes what is left.
+fn line(progress: &Progress, total_seconds: Option<f64>, columns: usize) -> String {
+    let columns = columns.saturating_sub(1);
+    let mut parts = parts(progress, total_seconds);
+    let width = |parts: &[(u8, String)]| parts.iter().map(|(_, text)| text.chars().count() + 2).sum::<usize>();
+    while parts.len() > 1 && width(&parts) > columns + 2 {
+        let least = parts.iter().enumerate().min_by_key(|(_, (weight, _))| *weight).map_or(0, |(at, _)| at);
+        parts.remove(least);
+    }
+    let room = columns.saturating_sub(width(&parts));
+    if let Some(total) = total_seconds.filter(|total| *total > 0.0 && room >= BAR_MIN) {
+        parts.insert(1.min(parts.len()), (0, bar(progress.elapsed_seconds / total, room.min(BAR_MAX))));
+    }
+    let texts: Vec<String> = parts.into_iter().map(|(_, text)| text).collect();
+    texts.join("  ").chars().take(columns).collect()
+}
+
+/// What there is to say, in its order, each with how much it matters.
+fn parts(progress: &Progress, total_seconds: Option<f64>) -> Vec<(u8, String)> {
+    let time = match total_seconds {
+        Some(total) => format!("{} of {}", clock(progress.elapsed_seconds), clock(total)),
+        None => clock(progress.elapsed_seconds),
+    };
+    let failures = match (progress.failed_calls_total, progress.failed_attempts_total) {
+        (0, 0) => "no failure".to_owned(),
+        (calls, _) => format!("{} failed", counted(calls, "call")),
+    };
+    // In a second in which nothing succeeded there is no latency.
+    let latency = |us| if us == 0 { "-".to_owned() } else { duration(us) };
+    let mut parts = vec![
+        (7, progress.phase.to_owned()),
+        (9, time),
+        (8, format!("{:>6}/s", significant(progress.per_second))),
+        (3, format!("p50 {:>7}", latency(progress.p50_us))),
+        (5, format!("p99 {:>7}", latency(progress.p99_us))),
+        (6, failures),
+    ];
+    if progress.failed_attempts_total > 0 {
+        parts.push((4, counted(progress.failed_attempts_total, "failed attempt")));
+    }
+    parts.push((2, format!("{} done", grouped(progress.succeeded_total))));
+    if progress.left_out > 0 {
+        parts.push((1, format!("{} left out", counted(progress.left_out as u64, "operation"))));
+    }
+    parts
+}
+
+/// `1:05`, `2:00:00`
+fn clock(seconds: f64) -> String {
+    let seconds = seconds as u64;
+    match seconds {
+        0..3600 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        _ => format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60),
+    }
+}
+
+/// `[####....]`, so many columns wide.
+fn bar(share: f64, columns: usize) -> String {
+    let inner = columns.saturating_sub(2);
+    let full = ((share.clamp(0.0, 1.0) * inner as f64) as usize).min(inner);
+    format!("[{}{}]", "#".repeat(full), ".".repeat(inner - full))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn progress() -> Progress {
+        Progress {
+            elapsed_seconds: 83.4,
+            phase: "measuring",
+            succeeded_total: 1_024_123,
+            per_second: 12_345.6,
+            failed_attempts_total: 17,
+            failed_calls_total: 1,
+            p50_us: 812,
+            p99_us: 4_512,
+            left_out: 2,
+        }
+    }
+
+    #[test]
+    fn what_matters_least_goes_first() {
+        let line = |columns| line(&progress(), Some(300.0), columns);
+        assert_eq!(
+            line(160),
+            "measuring  [######................]  1:23 of 5:00  12,346/s  p50  812 µs  p99 4.51 ms  1 call failed  \
+             17 failed attempts  1,024,123 done  2 operations left out"
+        );
+        assert_eq!(
+            line(120),
+            "measuring  1:23 of 5:00  12,346/s  p50  812 µs  p99 4.51 ms  1 call failed  17 failed attempts  1,024,123 done"
+        );
+        assert_eq!(line(80), "measuring  [###...........]  1:23 of 5:00  12,346/s  p99 4.51 ms  1 call failed");
+        assert_eq!(line(26), "1:23 of 5:00  12,346/s");
+        assert_eq!(line(9), "1:23 of ");
+        assert_eq!(line(0), "");
+    }
+
+    #[test]
+    fn without_an_end_there_is_no_bar() {
+        let calm = Progress { failed_attempts_total: 0, failed_calls_total: 0, left_out: 0, ..progress() };
+        assert_eq!(
+            line(&calm, None, 120),
+            "measuring  1:23  12,346/s  p50  812 µs  p99 4.51 ms  no failure  1,024,123 done"
+        );
+    }
+
+    #[test]
+    fn times_and_bars() {
+        assert_eq!([0.0, 59.9, 61.0, 7200.0, f64::NAN].map(clock), ["0:00", "0:59", "1:01", "2:00:00", "0:00"]);
+        assert_eq!(
+            [0.0, 0.5, 1.0, 7.0, -1.0, f64::NAN].map(|share| bar(share, 6)),
+            ["[....]", "[##..]", "[####]", "[####]", "[....]", "[....]"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_line_never_wraps(
+            (elapsed_seconds, per_second) in any::<(f64, f64)>(),
+            total in any::<Option<f64>>(),
+            columns in 0..300_usize,
+            (succeeded_total, failed_attempts_total, failed_calls_total) in any::<(u64, u64, u64)>(),
+            (p50_us, p99_us, left_out) in any::<(u64, u64, usize)>(),
+        ) {
+            let progress = Progress {
+                elapsed_seconds, phase: "warm-up", succeeded_total, per_second, failed_attempts_total,
+                failed_calls_total, p50_us, p99_us, left_out,
+            };
+            let line = line(&progress, total, columns);
+            prop_assert!(line.chars().count() < columns.max(1));
+            prop_assert!(!line.contains(char::is_control));
+        }
+    }
 }

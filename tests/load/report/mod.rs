@@ -39,3 +39,6 @@ fn of_this_format(version: u32) -> Result<(), String> {
     }
     Err(format!("has format version {version}; this program reads version {FORMAT_VERSION} only"))
 }
+
+#[cfg(test)]
+mod tests;

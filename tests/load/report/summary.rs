@@ -1,7 +1,7 @@
 //! What a run comes to, in words that all ways of showing it share.
 //! Knows the record; not where the words go.
 
-use super::units::{counted, seconds, significant};
+use super::units::{counted, grouped, seconds, significant};
 use crate::record::{EndedBy, Report};
 
 /// From this share of a core on, the load generator is taken for the bottleneck.
@@ -70,15 +70,16 @@ pub(super) fn is_bottleneck(report: &Report) -> bool {
     report.seconds > 0.0 && report.own_cpu_seconds >= OWN_CPU_SHARE_MAX * report.seconds
 }
 
-/// The share of a core that the load generator itself took.
-pub(super) fn own_share_percent(report: &Report) -> f64 {
-    if report.seconds > 0.0 { 100.0 * report.own_cpu_seconds / report.seconds } else { 0.0 }
+/// The share of a core that the load generator itself took: `40 % of a core`.
+pub(super) fn own_share(report: &Report) -> String {
+    let share = if report.seconds > 0.0 { report.own_cpu_seconds / report.seconds } else { 0.0 };
+    format!("{} % of a core", grouped((100.0 * share).round() as u64))
 }
 
 /// What the load generator itself took.
 pub(super) fn own_cost(report: &Report) -> String {
-    let (took, share) = (significant(report.own_cpu_seconds), own_share_percent(report));
-    format!("{took} CPU seconds in {} ({share:.0} % of a core)", seconds(report.seconds))
+    let (took, share) = (significant(report.own_cpu_seconds), own_share(report));
+    format!("{took} CPU seconds in {} ({share})", seconds(report.seconds))
 }
 
 pub(super) const BOTTLENECK: &str =

@@ -1,24 +1,25 @@
 //! The table in the terminal when a run is over.
 //! Knows the record, and 120 columns.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::availability::Availability;
-use super::grid::Grid;
+use super::grid::{COLUMNS, Grid};
 use super::summary::{self, Verdict};
 use super::units::{duration, grouped, megabytes, plain, rate, shortened, significant};
 use crate::record::{OperationFigures, Report, Violation};
 
-const COLUMNS: usize = 120;
 /// Room for the longest name of an operation, `GenerateDataKeyPairWithoutPlaintext`.
 const NAME_CHARS_MAX: usize = 36;
 const TEXT_CHARS_MAX: usize = 64;
 
-/// The whole report as text, at most 120 columns wide; what is wrong comes first and last.
+/// The whole report as text, at most 120 columns wide; a violation comes last, where it is seen.
 pub(crate) fn table(report: &Report) -> String {
     let mut text = String::new();
     let against = shortened(&summary::against(report), TEXT_CHARS_MAX);
-    let _ = writeln!(text, "{against}, {}, begun {}\n", summary::how_long(report), shortened(&report.started_at, 32));
+    let _ = writeln!(text, "{against}, begun {}", shortened(&report.started_at, 32));
+    let _ = writeln!(text, "{}\n", summary::how_long(report));
     if report.total.calls > 0 {
         text += &counts(report);
         text.push('\n');
@@ -129,7 +130,7 @@ fn endpoints(report: &Report) -> String {
     if report.endpoints.is_empty() { String::new() } else { grid.text() + "\n" }
 }
 
-fn list<T>(title: &str, of: &std::collections::BTreeMap<String, T>, show: impl Fn(&T) -> String) -> String {
+fn list<T>(title: &str, of: &BTreeMap<String, T>, show: impl Fn(&T) -> String) -> String {
     let mut grid = Grid::new(&[title]);
     for (name, what) in of {
         grid.row([format!("  {}", shortened(name, 50)), show(what)]);
@@ -148,9 +149,16 @@ fn evidence(violation: &Violation) -> String {
     text
 }
 
-/// A text over as many lines as it takes, each after so many blanks.
+/// A text over as many lines as it takes, and at least one, each after so many blanks.
 fn wrapped(text: &str, indent: usize) -> String {
-    let chars: Vec<char> = plain(text).chars().collect();
-    let lines = chars.chunks(COLUMNS.saturating_sub(indent).max(20));
-    lines.map(|line| format!("{:indent$}{}\n", "", line.iter().collect::<String>())).collect()
+    let mut rest: Vec<char> = plain(text).chars().collect();
+    let mut lines = String::new();
+    loop {
+        let more = rest.split_off(rest.len().min(COLUMNS.saturating_sub(indent)));
+        let _ = writeln!(lines, "{:indent$}{}", "", rest.iter().collect::<String>());
+        if more.is_empty() {
+            return lines;
+        }
+        rest = more;
+    }
 }

