@@ -33,7 +33,8 @@ impl Live {
     /// without `total_seconds`, which counts as `Progress::elapsed_seconds` does.
     pub(crate) fn new(total_seconds: Option<f64>) -> Option<Self> {
         let moves = std::env::var_os("TERM").is_some_and(|kind| !kind.is_empty() && kind != "dumb");
-        (moves && io::stderr().is_terminal()).then_some(Self { total_seconds })
+        // Not `then_some`: even one that is dropped at once would write.
+        (moves && io::stderr().is_terminal()).then(|| Self { total_seconds })
     }
 
     /// Writes the line over the one before.
@@ -57,52 +58,56 @@ impl Drop for Live {
 
 const BAR_MIN: usize = 10;
 const BAR_MAX: usize = 30;
+const BAR_WEIGHT: u8 = 7;
 
 /// The line in fewer columns than the terminal has: what matters least goes first, and the bar takes what is left.
 fn line(progress: &Progress, total_seconds: Option<f64>, columns: usize) -> String {
     let columns = columns.saturating_sub(1);
     let mut parts = parts(progress, total_seconds);
-    let width = |parts: &[(u8, String)]| parts.iter().map(|(_, text)| text.chars().count() + 2).sum::<usize>();
+    let width = |parts: &[Part]| parts.iter().map(|part| part.text.chars().count() + 2).sum::<usize>();
     while parts.len() > 1 && width(&parts) > columns + 2 {
-        let least = parts.iter().enumerate().min_by_key(|(_, (weight, _))| *weight).map_or(0, |(at, _)| at);
+        let least = parts.iter().enumerate().min_by_key(|(_, part)| part.weight).map_or(0, |(at, _)| at);
         parts.remove(least);
     }
-    let room = columns.saturating_sub(width(&parts));
-    if let Some(total) = total_seconds.filter(|total| *total > 0.0 && room >= BAR_MIN) {
-        parts.insert(1.min(parts.len()), (0, bar(progress.elapsed_seconds / total, room.min(BAR_MAX))));
+    let room = (columns + 2).saturating_sub(width(&parts));
+    if let (Some(total), Some(part)) = (total_seconds, parts.iter_mut().find(|part| part.weight == BAR_WEIGHT)) {
+        part.text = bar(progress.elapsed_seconds / total, (BAR_MIN + room).min(BAR_MAX));
     }
-    let texts: Vec<String> = parts.into_iter().map(|(_, text)| text).collect();
+    let texts: Vec<String> = parts.into_iter().map(|part| part.text).collect();
     texts.join("  ").chars().take(columns).collect()
 }
 
-/// What there is to say, in its order, each with how much it matters.
-fn parts(progress: &Progress, total_seconds: Option<f64>) -> Vec<(u8, String)> {
-    let time = match total_seconds {
-        Some(total) => format!("{} of {}", clock(progress.elapsed_seconds), clock(total)),
-        None => clock(progress.elapsed_seconds),
-    };
+/// Something to say, and how much it matters.
+struct Part {
+    weight: u8,
+    text: String,
+}
+
+/// What there is to say, in its order.
+fn parts(progress: &Progress, total_seconds: Option<f64>) -> Vec<Part> {
+    let total = total_seconds.filter(|total| *total > 0.0);
+    let elapsed = clock(progress.elapsed_seconds);
     let failures = match (progress.failed_calls_total, progress.failed_attempts_total) {
         (0, 0) => "no failure".to_owned(),
         (calls, _) => format!("{} failed", counted(calls, "call")),
     };
+    let attempts = progress.failed_attempts_total;
+    let left_out = progress.left_out as u64;
     // In a second in which nothing succeeded there is no latency.
     let latency = |us| if us == 0 { "-".to_owned() } else { duration(us) };
-    let mut parts = vec![
-        (7, progress.phase.to_owned()),
-        (9, time),
-        (8, format!("{:>6}/s", significant(progress.per_second))),
-        (3, format!("p50 {:>7}", latency(progress.p50_us))),
-        (5, format!("p99 {:>7}", latency(progress.p99_us))),
-        (6, failures),
+    let all = [
+        (5, Some(progress.phase.to_owned())),
+        (BAR_WEIGHT, total.map(|_| bar(0.0, BAR_MIN))),
+        (10, Some(total.map_or(elapsed.clone(), |total| format!("{elapsed} of {}", clock(total))))),
+        (9, Some(format!("{:>6}/s", significant(progress.per_second)))),
+        (3, Some(format!("p50 {:>7}", latency(progress.p50_us)))),
+        (6, Some(format!("p99 {:>7}", latency(progress.p99_us)))),
+        (8, Some(failures)),
+        (4, (attempts > 0).then(|| counted(attempts, "failed attempt"))),
+        (2, Some(format!("{} done", grouped(progress.succeeded_total)))),
+        (1, (left_out > 0).then(|| format!("{} left out", counted(left_out, "operation")))),
     ];
-    if progress.failed_attempts_total > 0 {
-        parts.push((4, counted(progress.failed_attempts_total, "failed attempt")));
-    }
-    parts.push((2, format!("{} done", grouped(progress.succeeded_total))));
-    if progress.left_out > 0 {
-        parts.push((1, format!("{} left out", counted(progress.left_out as u64, "operation"))));
-    }
-    parts
+    all.into_iter().filter_map(|(weight, text)| Some(Part { weight, text: text? })).collect()
 }
 
 /// `1:05`, `2:00:00`
@@ -151,7 +156,7 @@ mod tests {
         );
         assert_eq!(
             line(120),
-            "measuring  1:23 of 5:00  12,346/s  p50  812 µs  p99 4.51 ms  1 call failed  17 failed attempts  1,024,123 done"
+            "measuring  [#####................]  1:23 of 5:00  12,346/s  p50  812 µs  p99 4.51 ms  1 call failed  17 failed attempts"
         );
         assert_eq!(line(80), "measuring  [###...........]  1:23 of 5:00  12,346/s  p99 4.51 ms  1 call failed");
         assert_eq!(line(26), "1:23 of 5:00  12,346/s");
