@@ -41,19 +41,22 @@ impl Verdict {
     }
 }
 
-/// `30 s after 5 s of warm-up, ended by a signal`; the usual end goes without saying.
+/// `30 s after 5 s of warm-up, ended by a signal; 7 calls due and not made`; the usual goes without saying.
 pub(super) fn how_long(report: &Report) -> String {
     let mut words = seconds(report.seconds);
     if report.warm_up_seconds > 0.0 {
         words += &format!(" after {} of warm-up", seconds(report.warm_up_seconds));
     }
+    words += match report.ended_by {
+        EndedBy::Duration => "",
+        EndedBy::Count => ", ended by the number of calls",
+        EndedBy::Interrupt => ", ended by a signal",
+        EndedBy::Violation => ", ended by the violation",
+    };
+    if report.calls_not_made > 0 {
+        words += &format!("; {} due and not made", counted(report.calls_not_made, "call"));
+    }
     words
-        + match report.ended_by {
-            EndedBy::Duration => "",
-            EndedBy::Count => ", ended by the number of calls",
-            EndedBy::Interrupt => ", ended by a signal",
-            EndedBy::Violation => ", ended by the violation",
-        }
 }
 
 /// `https://a:1 and 2 more endpoints`
