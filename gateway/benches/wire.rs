@@ -10,12 +10,12 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use kms_gateway::wire::{self, Route};
 
-use typical::{BODY, headers};
+use typical::{BODY, borrowed, headers};
 
 fn routing(criterion: &mut Criterion) {
     let headers = headers();
     criterion.bench_function("wire/route", |bench| {
-        bench.iter(|| Route::of("POST", "/", black_box(&headers), black_box(BODY)));
+        bench.iter(|| Route::of("POST", "/", borrowed(black_box(&headers)), black_box(BODY)));
     });
 }
 

@@ -141,7 +141,7 @@ struct Worker {
 
 impl Worker {
     async fn answer(&self, arrived: &Arrived) -> Answer {
-        let route = Route::of(&arrived.method, &arrived.path, &arrived.headers, &arrived.body);
+        let route = Route::of(&arrived.method, &arrived.path, arrived.headers.iter(), &arrived.body);
         let (name, answer, code) = match &route {
             Route::Other(answer) => ("unknown", answer.clone(), "UnknownOperationException"),
             Route::Kms { operation } => {

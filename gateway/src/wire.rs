@@ -26,10 +26,10 @@ pub enum Protocol {
 
 /// Which service a request is for.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Route {
+pub enum Route<'a> {
     /// A KMS operation's name, letters and digits only; whether there is such an operation is not known here.
     Kms {
-        operation: String,
+        operation: &'a str,
     },
     Sts {
         form: Form,
@@ -55,9 +55,14 @@ impl Form {
     }
 }
 
-impl Route {
+impl<'a> Route<'a> {
     /// Decides by method, path, `X-Amz-Target` and content type. Header names are in lower case.
-    pub fn of(method: &str, path: &str, headers: &[(String, Vec<u8>)], body: &[u8]) -> Self {
+    pub fn of(
+        method: &str,
+        path: &str,
+        headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+        body: &[u8],
+    ) -> Self {
         if method != "POST" {
             let mut answer = error(405, "UnknownOperationException", "Only the method POST is supported.");
             answer.headers.push(("allow", "POST".into()));
@@ -66,7 +71,7 @@ impl Route {
         if path != "/" {
             return Self::Other(error(404, "UnknownOperationException", "Only the path / is supported."));
         }
-        let media_type = sole(headers, "content-type").and_then(|text| text.split(';').next()).map(str::trim);
+        let media_type = sole(headers.clone(), "content-type").and_then(|text| text.split(';').next()).map(str::trim);
         let is = |wanted: &str| media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case(wanted));
         if is(CONTENT_TYPE_JSON) {
             return operation(headers)
@@ -148,16 +153,16 @@ fn too_many_parameters() -> Answer {
 }
 
 /// A header that comes once, as text.
-fn sole<'a>(headers: &'a [(String, Vec<u8>)], name: &str) -> Option<&'a str> {
-    let mut values = headers.iter().filter(|(known, _)| known == name);
+fn sole<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>, name: &str) -> Option<&'a str> {
+    let mut values = headers.filter(|(known, _)| *known == name);
     let (_, value) = values.next()?;
     if values.next().is_some() { None } else { std::str::from_utf8(value).ok() }
 }
 
-fn operation(headers: &[(String, Vec<u8>)]) -> Option<String> {
+fn operation<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Option<&'a str> {
     let name = sole(headers, "x-amz-target")?.strip_prefix(TARGET_PREFIX)?;
     let is_name = (1..=OPERATION_LENGTH_MAX).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric());
-    is_name.then(|| name.to_owned())
+    is_name.then_some(name)
 }
 
 #[cfg(test)]
@@ -168,20 +173,20 @@ mod tests {
 
     use super::*;
 
-    fn headers(pairs: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect()
+    fn headers<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (&'a str, &'a [u8])> + Clone {
+        pairs.iter().map(|(name, value)| (*name, value.as_bytes()))
     }
 
-    fn routed(method: &str, path: &str, content_type: &str, target: &str) -> Route {
-        let headers = headers(&[("content-type", content_type), ("x-amz-target", target)]);
-        Route::of(method, path, &headers, b"Action=GetCallerIdentity&Version=2011-06-15&A=b+c%2F")
+    fn routed<'a>(method: &str, path: &str, content_type: &'a str, target: &'a str) -> Route<'a> {
+        let headers = [("content-type", content_type.as_bytes()), ("x-amz-target", target.as_bytes())];
+        Route::of(method, path, headers.into_iter(), b"Action=GetCallerIdentity&Version=2011-06-15&A=b+c%2F")
     }
 
     #[test]
     fn kms() {
         for content_type in ["application/x-amz-json-1.1", "Application/X-Amz-Json-1.1 ; charset=utf-8"] {
             let route = routed("POST", "/", content_type, "TrentService.Encrypt");
-            assert_eq!(route, Route::Kms { operation: "Encrypt".to_owned() });
+            assert_eq!(route, Route::Kms { operation: "Encrypt" });
         }
     }
 
@@ -218,17 +223,17 @@ mod tests {
             assert_eq!(answer.status, status, "{method} {path} {content_type} {target}");
             assert!(answer.body.starts_with(br#"{"__type":"UnknownOperationException""#));
         }
-        assert_eq!(Route::of("POST", "/", &headers(&[("content-type", json)]), b""), Route::Other(unknown_operation()));
+        assert_eq!(Route::of("POST", "/", headers(&[("content-type", json)]), b""), Route::Other(unknown_operation()));
     }
 
     #[test]
     fn a_repeated_target_is_none() {
-        let twice = headers(&[
+        let twice = [
             ("content-type", CONTENT_TYPE_JSON),
             ("x-amz-target", "TrentService.Encrypt"),
             ("x-amz-target", "TrentService.Decrypt"),
-        ]);
-        assert_eq!(Route::of("POST", "/", &twice, b""), Route::Other(unknown_operation()));
+        ];
+        assert_eq!(Route::of("POST", "/", headers(&twice), b""), Route::Other(unknown_operation()));
     }
 
     #[test]
@@ -257,10 +262,9 @@ mod tests {
         #[test]
         fn never_panics(method in ".*", path in ".*", value: Vec<u8>, body: Vec<u8>) {
             for content_type in [CONTENT_TYPE_JSON.as_bytes(), CONTENT_TYPE_FORM.as_bytes(), &value] {
-                let headers =
-                    [("content-type".to_owned(), content_type.to_vec()), ("x-amz-target".to_owned(), value.clone())];
-                Route::of(&method, &path, &headers, &body);
-                Route::of("POST", "/", &headers, &body);
+                let headers = [("content-type", content_type), ("x-amz-target", value.as_slice())];
+                Route::of(&method, &path, headers.into_iter(), &body);
+                Route::of("POST", "/", headers.into_iter(), &body);
             }
         }
 

@@ -14,6 +14,10 @@ pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 pub(crate) const SIGNED_AT: Timestamp = Timestamp(1_440_938_160_000);
 pub(crate) const BODY: &[u8] = br#"{"KeyId":"alias/demo","Plaintext":"MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=","EncryptionContext":{"department":"10103.0","purpose":"payroll"}}"#;
 
+pub(crate) fn borrowed(headers: &[(String, Vec<u8>)]) -> impl Iterator<Item = (&str, &[u8])> + Clone {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+}
+
 /// All headers, with those that the signature adds.
 pub(crate) fn headers() -> Vec<(String, Vec<u8>)> {
     let length = BODY.len().to_string();

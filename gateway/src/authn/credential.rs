@@ -1,6 +1,8 @@
 //! The `Authorization` header of Signature Version 4: its grammar, and the credential scope in it.
 //! Knows the text only; whether its claims hold is for `sigv4`.
 
+use std::borrow::Cow;
+
 use super::AuthnError;
 
 /// The only algorithm that is taken.
@@ -10,34 +12,38 @@ const SIGNED_HEADERS_MAX: usize = 96;
 
 /// An `Authorization` header, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Authorization {
-    pub credential: Credential,
+pub struct Authorization<'a> {
+    pub credential: Credential<'a>,
     /// Lower-case, sorted, each once.
-    pub signed_headers: Vec<String>,
+    pub signed_headers: Vec<Cow<'a, str>>,
     pub signature: [u8; 32],
 }
 
 /// Which key signed, and for which day, region and service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credential {
-    pub access_key_id: String,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credential<'a> {
+    /// The whole, as it came: all of the parts below, and nothing else.
+    pub text: &'a str,
+    pub access_key_id: &'a str,
     /// `YYYYMMDD`.
-    pub date: String,
-    pub region: String,
-    pub service: String,
+    pub date: &'a str,
+    pub region: &'a str,
+    pub service: &'a str,
+    /// Day, region, service and terminator, as they stand in the string to sign.
+    pub(super) scope: &'a str,
 }
 
-impl Authorization {
+impl<'a> Authorization<'a> {
     /// Parses the header's value. Errors name what is missing, in AWS's words.
-    pub fn parse(text: &str) -> Result<Self, AuthnError> {
+    pub fn parse(text: &'a str) -> Result<Self, AuthnError> {
         let (algorithm, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
         if algorithm != ALGORITHM {
             return Err(AuthnError::Incomplete(format!("Unsupported AWS 'algorithm': '{}'.", shown(algorithm))));
         }
         let (credential, signed_headers, signature) = parameters(rest)?;
         let credential = Credential::parse(credential)?;
-        let mut signed_headers: Vec<String> = signed_headers.split(';').map(str::to_ascii_lowercase).collect();
-        if signed_headers.len() > SIGNED_HEADERS_MAX || signed_headers.iter().any(String::is_empty) {
+        let mut signed_headers: Vec<_> = signed_headers.split(';').map(lower_case).collect();
+        if signed_headers.len() > SIGNED_HEADERS_MAX || signed_headers.iter().any(|name| name.is_empty()) {
             return Err(AuthnError::Incomplete("'SignedHeaders' must be names of headers, separated by ';'.".into()));
         }
         signed_headers.sort_unstable();
@@ -46,10 +52,9 @@ impl Authorization {
     }
 }
 
-impl Credential {
-    fn parse(text: &str) -> Result<Self, AuthnError> {
-        let parts: Vec<&str> = text.split('/').collect();
-        let &[access_key_id, date, region, service, terminator] = parts.as_slice() else {
+impl<'a> Credential<'a> {
+    fn parse(text: &'a str) -> Result<Self, AuthnError> {
+        let Some((access_key_id, scope, [date, region, service, terminator])) = elements(text) else {
             return Err(AuthnError::Incomplete(format!(
                 "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{}'",
                 shown(text)
@@ -61,18 +66,20 @@ impl Credential {
                 shown(terminator)
             )));
         }
-        Ok(Self {
-            access_key_id: access_key_id.to_owned(),
-            date: date.to_owned(),
-            region: region.to_owned(),
-            service: service.to_owned(),
-        })
+        Ok(Self { text, access_key_id, date, region, service, scope })
     }
+}
 
-    /// The scope as it stands in the string to sign: day, region, service and terminator.
-    pub(super) fn scope(&self) -> String {
-        format!("{}/{}/{}/{TERMINATOR}", self.date, self.region, self.service)
-    }
+/// What is before the first slash, what is after it, and the latter's elements, of which there are exactly four.
+fn elements(text: &str) -> Option<(&str, &str, [&str; 4])> {
+    let (access_key_id, scope) = text.split_once('/')?;
+    let mut elements = scope.split('/');
+    let four = [elements.next()?, elements.next()?, elements.next()?, elements.next()?];
+    elements.next().is_none().then_some((access_key_id, scope, four))
+}
+
+fn lower_case(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) { name.to_ascii_lowercase().into() } else { name.into() }
 }
 
 /// At most 128 characters of what a caller sent, fit for an error's text.

@@ -1,14 +1,15 @@
 //! AWS Signature Version 4 in the `Authorization` header: what a request claims, and whether the claim holds.
 //! Pure: knows no clock, and of the secret only the signing key of one day, region and service.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use aws_lc_rs::{digest, hmac};
 use kms_core::clock::Timestamp;
 use subtle::ConstantTimeEq;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
-use time::macros::format_description;
+use time::{Date, Month, OffsetDateTime};
 
 use super::AuthnError;
 use super::canonical::canonical_head;
@@ -18,7 +19,7 @@ use super::credential::{ALGORITHM, Authorization, Credential, shown};
 pub const SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// What of a request is signed, apart from its body; all of it as it came over the wire.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Head<'a> {
     pub method: &'a str,
     /// Neither decoded nor normalised.
@@ -26,29 +27,44 @@ pub struct Head<'a> {
     /// Without the question mark; empty when there is none.
     pub query: &'a str,
     /// Names in lower case; repeats in the order in which they came.
-    pub headers: &'a [(String, Vec<u8>)],
+    pub headers: Vec<(&'a str, &'a [u8])>,
+}
+
+/// The key that signs for one access key on one day, in one region, for one service. Wiped when it is dropped.
+pub struct SigningKey(hmac::Key);
+
+impl SigningKey {
+    pub fn new(key: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey").finish_non_exhaustive()
+    }
 }
 
 /// A request's claim to be signed, not yet verified.
 #[derive(Clone, Debug)]
-pub struct Signed {
-    pub credential: Credential,
+pub struct Signed<'a> {
+    pub credential: Credential<'a>,
     pub signed_at: Timestamp,
     /// `X-Amz-Security-Token`: the caller uses a session.
-    pub session_token: Option<String>,
+    pub session_token: Option<&'a str>,
     signature: [u8; 32],
     /// `YYYYMMDDTHHMMSSZ`, as it is signed.
-    date: String,
+    date: Cow<'a, str>,
     /// The canonical request without its last line, the payload's hash.
     canonical_head: String,
     /// `X-Amz-Content-Sha256`.
-    content_sha256: Option<String>,
+    content_sha256: Option<&'a str>,
 }
 
-impl Signed {
+impl<'a> Signed<'a> {
     /// Reads the claim. Refuses what could not be trusted even with a right signature: a date that is not the scope's,
     /// an unsigned `Host` or `X-Amz-*` header, a header repeated that has one value.
-    pub fn parse(head: &Head<'_>) -> Result<Self, AuthnError> {
+    pub fn parse(head: &Head<'a>) -> Result<Self, AuthnError> {
         let authorization = sole(head, "authorization")?.ok_or(AuthnError::MissingToken)?;
         let Authorization { credential, signed_headers, signature } = Authorization::parse(authorization)?;
         let (date, signed_at) = date(head)?;
@@ -57,18 +73,18 @@ impl Signed {
             return Err(AuthnError::Invalid(format!(
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != \
                  '{day}', from '{date}'.",
-                shown(&credential.date)
+                shown(credential.date)
             )));
         }
-        check_coverage(head, &signed_headers)?;
+        let covered = covered(head, &signed_headers)?;
         Ok(Self {
             credential,
             signed_at,
-            session_token: sole(head, "x-amz-security-token")?.map(str::to_owned),
+            session_token: sole(head, "x-amz-security-token")?,
             signature,
             date,
-            canonical_head: canonical(head, &signed_headers)?,
-            content_sha256: sole(head, "x-amz-content-sha256")?.map(str::to_owned),
+            canonical_head: canonical(head, &covered, &signed_headers)?,
+            content_sha256: sole(head, "x-amz-content-sha256")?,
         })
     }
 
@@ -86,16 +102,16 @@ impl Signed {
 
     /// The request must have been signed within `skew` of `now`.
     pub fn check_time(&self, now: Timestamp, skew: Duration) -> Result<(), AuthnError> {
-        let (shown_now, minutes) = (basic(now), skew.as_secs() / 60);
+        let minutes = skew.as_secs() / 60;
         if now > self.signed_at.plus(skew) {
-            let earliest = basic(Timestamp(now.0.saturating_sub(u64::try_from(skew.as_millis()).unwrap_or(u64::MAX))));
+            let (earliest, shown_now) = (basic(now.minus(skew)), basic(now));
             return Err(AuthnError::Invalid(format!(
                 "Signature expired: {} is now earlier than {earliest} ({shown_now} - {minutes} min.)",
                 self.date
             )));
         }
         if self.signed_at > now.plus(skew) {
-            let latest = basic(now.plus(skew));
+            let (latest, shown_now) = (basic(now.plus(skew)), basic(now));
             return Err(AuthnError::Invalid(format!(
                 "Signature not yet current: {} is still later than {latest} ({shown_now} + {minutes} min.)",
                 self.date
@@ -105,25 +121,33 @@ impl Signed {
     }
 
     /// Whether the holder of `signing_key` signed exactly this head with exactly this body.
-    pub fn verify(&self, signing_key: &[u8; 32], body: &[u8]) -> Result<(), AuthnError> {
-        let payload = hex::encode(digest::digest(&digest::SHA256, body));
+    pub fn verify(&self, signing_key: &SigningKey, body: &[u8]) -> Result<(), AuthnError> {
+        let payload = sha256_hex(body)?;
         // A hash that is stated must be the body's. KMS bodies are always signed: UNSIGNED-PAYLOAD is no hash either.
-        if self.content_sha256.as_ref().is_some_and(|stated| *stated != payload) {
+        if self.content_sha256.is_some_and(|stated| stated.as_bytes() != payload) {
             return Err(AuthnError::Mismatch);
         }
-        let mut canonical = digest::Context::new(&digest::SHA256);
-        canonical.update(self.canonical_head.as_bytes());
-        canonical.update(payload.as_bytes());
-        let hash = hex::encode(canonical.finish());
-        let to_sign = format!("{ALGORITHM}\n{}\n{}\n{hash}", self.date, self.credential.scope());
-        let expected = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, signing_key), to_sign.as_bytes());
+        // Each text as a whole: the library's hash of pieces costs more than putting them together.
+        let canonical = [self.canonical_head.as_bytes(), &payload].concat();
+        let hash = sha256_hex(&canonical)?;
+        let lines = [ALGORITHM, "\n", &self.date, "\n", self.credential.scope, "\n"];
+        let to_sign = [lines.concat().as_bytes(), &hash].concat();
+        let expected = hmac::sign(&signing_key.0, &to_sign);
         if bool::from(expected.as_ref().ct_eq(&self.signature)) { Ok(()) } else { Err(AuthnError::Mismatch) }
     }
 }
 
+/// In lower-case digits.
+fn sha256_hex(bytes: &[u8]) -> Result<[u8; 64], AuthnError> {
+    let mut digits = [0; 64];
+    // The digits of 32 bytes are always 64; could they not be written, then nothing would match them.
+    hex::encode_to_slice(digest::digest(&digest::SHA256, bytes), &mut digits).map_err(|_| AuthnError::Mismatch)?;
+    Ok(digits)
+}
+
 /// The value of a header that may come once only; refused when it comes twice, since then two readers could differ.
 fn sole<'a>(head: &Head<'a>, name: &str) -> Result<Option<&'a str>, AuthnError> {
-    let mut values = head.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
+    let mut values = head.headers.iter().filter(|(known, _)| *known == name).map(|(_, value)| *value);
     let first = values.next();
     if values.next().is_some() {
         return Err(AuthnError::Incomplete(format!("The header '{name}' must not be repeated.")));
@@ -133,7 +157,7 @@ fn sole<'a>(head: &Head<'a>, name: &str) -> Result<Option<&'a str>, AuthnError> 
 }
 
 /// `X-Amz-Date`, or else `Date`: in basic ISO 8601, and as a time. `Date` may also be an HTTP date.
-fn date(head: &Head<'_>) -> Result<(String, Timestamp), AuthnError> {
+fn date<'a>(head: &Head<'a>) -> Result<(Cow<'a, str>, Timestamp), AuthnError> {
     let (text, may_be_http) = match sole(head, "x-amz-date")? {
         Some(text) => (text, false),
         None => {
@@ -145,18 +169,32 @@ fn date(head: &Head<'_>) -> Result<(String, Timestamp), AuthnError> {
             (text, true)
         }
     };
-    let http = || OffsetDateTime::parse(text, &Rfc2822).ok().filter(|_| may_be_http);
-    let seconds = iso_basic(text).or_else(http).and_then(|at| u64::try_from(at.unix_timestamp()).ok());
-    let at = seconds.and_then(|seconds| seconds.checked_mul(1000)).map(Timestamp).ok_or_else(|| {
+    let timestamp = |at: OffsetDateTime| Some(Timestamp(u64::try_from(at.unix_timestamp()).ok()?.checked_mul(1000)?));
+    if let Some(at) = iso_basic(text).and_then(timestamp) {
+        return Ok((text.into(), at));
+    }
+    let http = || OffsetDateTime::parse(text, &Rfc2822).ok().and_then(timestamp);
+    let at = may_be_http.then(http).flatten().ok_or_else(|| {
         AuthnError::Incomplete(format!("Date must be in ISO-8601 'basic format'. Got '{}'.", shown(text)))
     })?;
-    Ok((basic(at), at))
+    Ok((basic(at).into(), at))
 }
 
+/// Reads what `basic` writes, and nothing else.
 fn iso_basic(text: &str) -> Option<OffsetDateTime> {
-    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-    let is_plain = text.len() == 16 && text.is_ascii();
-    is_plain.then(|| time::PrimitiveDateTime::parse(text, format).ok()).flatten().map(|at| at.assume_utc())
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let &[y1, y2, y3, y4, month1, month2, day1, day2] = date.as_bytes() else { return None };
+    let &[hour1, hour2, minute1, minute2, second1, second2] = time.as_bytes() else { return None };
+    let (century, year) = (two_digits(y1, y2)?, two_digits(y3, y4)?);
+    let month = Month::try_from(two_digits(month1, month2)?).ok()?;
+    let date = Date::from_calendar_date(i32::from(century) * 100 + i32::from(year), month, two_digits(day1, day2)?);
+    let (hour, minute) = (two_digits(hour1, hour2)?, two_digits(minute1, minute2)?);
+    let at = date.ok()?.with_hms(hour, minute, two_digits(second1, second2)?).ok()?;
+    Some(at.assume_utc())
+}
+
+fn two_digits(tens: u8, ones: u8) -> Option<u8> {
+    (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| (tens - b'0') * 10 + (ones - b'0'))
 }
 
 /// `YYYYMMDDTHHMMSSZ`.
@@ -164,9 +202,9 @@ fn basic(at: Timestamp) -> String {
     at.iso().replace(['-', ':'], "")
 }
 
-/// `Host` and each `X-Amz-*` header must be signed, and what is signed must be there.
-fn check_coverage(head: &Head<'_>, signed_headers: &[String]) -> Result<(), AuthnError> {
-    let is_signed = |name: &str| signed_headers.binary_search_by(|signed| signed.as_str().cmp(name)).is_ok();
+/// The headers that are signed, by name. `Host` and each `X-Amz-*` header must be, and what is signed must be there.
+fn covered<'a>(head: &Head<'a>, signed_headers: &[Cow<'a, str>]) -> Result<Vec<(&'a str, &'a [u8])>, AuthnError> {
+    let is_signed = |name: &str| signed_headers.iter().any(|signed| signed == name);
     if !is_signed("host") {
         return Err(AuthnError::Invalid("'Host' must be a 'SignedHeader' in the AWS Authorization.".into()));
     }
@@ -174,19 +212,26 @@ fn check_coverage(head: &Head<'_>, signed_headers: &[String]) -> Result<(), Auth
     if let Some((name, _)) = unsigned {
         return Err(AuthnError::Invalid(format!("'{name}' must be a 'SignedHeader' in the AWS Authorization.")));
     }
-    let is_present = |signed: &String| head.headers.iter().any(|(name, _)| name == signed);
-    if signed_headers.iter().all(is_present) { Ok(()) } else { Err(AuthnError::Mismatch) }
+    let mut covered = Vec::with_capacity(head.headers.len());
+    for signed in signed_headers {
+        let before = covered.len();
+        covered.extend(head.headers.iter().filter(|(name, _)| signed == name));
+        if covered.len() == before {
+            return Err(AuthnError::Mismatch);
+        }
+    }
+    Ok(covered)
 }
 
-fn canonical(head: &Head<'_>, signed_headers: &[String]) -> Result<String, AuthnError> {
-    let is_signed = |name: &String| signed_headers.binary_search(name).is_ok();
-    let mut headers = Vec::with_capacity(signed_headers.len());
-    for (name, value) in head.headers.iter().filter(|(name, _)| is_signed(name)) {
-        // A value that is not UTF-8 has no canonical form: no signer that exists would have signed it.
-        let value = std::str::from_utf8(value).map_err(|_| AuthnError::Mismatch)?;
-        headers.push((name.as_str(), value));
-    }
-    let signed: Vec<&str> = signed_headers.iter().map(String::as_str).collect();
+fn canonical(
+    head: &Head<'_>,
+    covered: &[(&str, &[u8])],
+    signed_headers: &[Cow<'_, str>],
+) -> Result<String, AuthnError> {
+    // A value that is not UTF-8 has no canonical form: no signer that exists would have signed it.
+    let text = |&(name, value)| std::str::from_utf8(value).map(|value| (name, value)).map_err(|_| AuthnError::Mismatch);
+    let headers = covered.iter().map(text).collect::<Result<Vec<(&str, &str)>, _>>()?;
+    let signed: Vec<&str> = signed_headers.iter().map(Cow::as_ref).collect();
     Ok(canonical_head(head.method, head.path, head.query, &headers, &signed))
 }
 

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::connection::{Shell, Tie};
-use super::{Answer, Arrived, Service};
+use super::{Answer, Arrived, Headers, Service};
 use crate::wire;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -53,7 +53,7 @@ impl<S: Service> Http<S> {
                     method: request.method().as_str().to_owned(),
                     path: request.uri().path().to_owned(),
                     query: request.uri().query().unwrap_or_default().to_owned(),
-                    headers: headers(&request),
+                    headers: Headers::taken(request.headers_mut()),
                     body,
                 };
                 self.served(arrived).await
@@ -115,10 +115,6 @@ fn append(body: &mut Zeroizing<Vec<u8>>, piece: &[u8]) {
         *body = larger;
     }
     body.extend_from_slice(piece);
-}
-
-fn headers(request: &Request) -> Vec<(String, Vec<u8>)> {
-    request.headers().iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
 }
 
 fn request_id() -> Arc<str> {

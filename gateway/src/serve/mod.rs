@@ -4,6 +4,7 @@
 
 mod connection;
 mod drain;
+mod headers;
 mod http;
 mod limits;
 mod stream;
@@ -30,6 +31,7 @@ use crate::listener::{Listener, Role};
 use crate::metrics::Metrics;
 
 pub use drain::Running;
+pub use headers::Headers;
 pub use limits::Limits;
 pub use tls::{TlsConfigHandle, TlsError};
 
@@ -51,8 +53,7 @@ pub struct Arrived {
     pub path: String,
     /// Without the question mark; empty when there is none.
     pub query: String,
-    /// Names in lower case. Repeats stand in the order in which they came; different names in any order.
-    pub headers: Vec<(String, Vec<u8>)>,
+    pub headers: Headers,
     /// Wiped when dropped, as it may hold a plaintext.
     pub body: Zeroizing<Vec<u8>>,
 }
@@ -60,7 +61,7 @@ pub struct Arrived {
 impl Arrived {
     /// A header's value when it comes exactly once and is text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.iter().filter(|(known, _)| known == name);
+        let mut values = self.headers.iter().filter(|(known, _)| *known == name);
         let (_, value) = values.next()?;
         if values.next().is_some() { None } else { std::str::from_utf8(value).ok() }
     }
