@@ -117,7 +117,7 @@ fn parameters(text: &str) -> Result<(&str, &str, &str), AuthnError> {
 /// A signature that is not 64 lower-case hexadecimal digits cannot be anyone's.
 fn signature_bytes(text: &str) -> Result<[u8; 32], AuthnError> {
     let mut signature = [0; 32];
-    let is_lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    let is_lower = !text.bytes().fold(false, |found, byte| found | byte.is_ascii_uppercase());
     hex::decode_to_slice(text, &mut signature).ok().filter(|()| is_lower).ok_or(AuthnError::Mismatch)?;
     Ok(signature)
 }
