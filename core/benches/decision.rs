@@ -6,13 +6,11 @@
 mod scene;
 
 use std::hint::black_box;
-use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::future::join_all;
 use kms_core::authz::{
-    Document, FactMap, Grant, Kind, Policies, Principal, PrincipalName, Question, Recorded, Value, decide,
-    default_key_policy,
+    Document, FactMap, Kind, Policies, Principal, Question, Recorded, Value, decide, default_key_policy,
 };
 use kms_core::id::KeyId;
 use kms_core::view::KeyEntry;
@@ -78,9 +76,6 @@ impl Case {
 
     /// Gathers what has a say about the key and decides, as the judge of a request does.
     fn decide(&self, key: &KeyEntry) {
-        let names = PrincipalName::all_of(&self.principal);
-        let entries = names.iter().filter(|_| key.grant_count() > 0).flat_map(|name| key.grants_to(name));
-        let grants: Vec<Arc<Grant>> = entries.map(|entry| entry.grant.clone()).collect();
         let seen = Recorded::new(&self.facts);
         let question = Question {
             principal: &self.principal,
@@ -94,7 +89,7 @@ impl Case {
             endpoint: Some(&self.endpoint),
             key: Some(&key.policy.document),
             identity: &self.identity.iter().collect::<Vec<_>>(),
-            grants: &grants.iter().map(|grant| &**grant).collect::<Vec<_>>(),
+            grants: &key.grants_of(&self.principal),
             ..Policies::default()
         };
         assert!(decide(&question, &policies).is_allowed());

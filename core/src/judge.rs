@@ -3,15 +3,13 @@
 
 use std::sync::Arc;
 
-use crate::authz::{
-    self, Decision, Document, Grant, Looked, Policies, Principal, PrincipalName, Question, Reason, Recorded,
-};
+use crate::authz::{self, Decision, Document, Grant, GrantSource, Looked, Policies, Question, Reason, Recorded};
 use crate::error::KmsError;
 use crate::facts::RequestFacts;
 use crate::operation::{Check, On, Reach, Spec};
 use crate::request::{Asked, KeyTarget, Parameters, Source, Target, Targets};
 use crate::store::{Compare, Revision, RowKey, Table};
-use crate::view::{GrantEntry, KeyEntry, RegionView};
+use crate::view::{KeyEntry, RegionView};
 
 /// What decided, for the audit record: the denial, or else the last permission's allowance.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +34,7 @@ impl Trace {
 #[derive(Debug)]
 pub(crate) struct Judged {
     pub(crate) trace: Trace,
-    /// The grants that allowed it, when no policy did.
+    /// The grants that allowed it, when no policy did: for CreateGrant all that do, for others the one that decided.
     pub(crate) granted_by: Option<Vec<Arc<Grant>>>,
 }
 
@@ -254,8 +252,19 @@ impl<'a> Case<'a> {
         let question = self.question(check, target, &facts);
         let seen = Recorded::new(&facts);
         let question = Question { facts: &seen, ..question };
-        let grants = grants(&self.asked.caller.principal, target);
-        let grant_refs: Vec<&Grant> = grants.iter().map(|grant| &**grant).collect();
+        let (named, of_caller);
+        let grants: &dyn GrantSource = match target {
+            // A request that names a grant is judged by that one.
+            Target::Key(KeyTarget { grant: Some(entry), .. }) => {
+                named = [&*entry.grant];
+                &named
+            }
+            Target::Key(key) => {
+                of_caller = key.entry.grants_of(&self.asked.caller.principal);
+                &of_caller
+            }
+            _ => Default::default(),
+        };
         let identity = identity_policies(self.view, self.asked);
         let shut;
         let endpoint = match (&self.asked.source, self.endpoint_policy()) {
@@ -274,7 +283,7 @@ impl<'a> Case<'a> {
                 _ => None,
             },
             identity: &identity,
-            grants: &grant_refs,
+            grants,
             cross_account_allowed: check.reach == Reach::AnyAccount,
             ..Policies::default()
         };
@@ -282,8 +291,8 @@ impl<'a> Case<'a> {
         let (looked, _) = seen.finish();
         trace.looked_at(looked);
         let by_grant = matches!(decision.decided_by, Reason::Grant { .. });
-        let parents = grants.into_iter().filter(|grant| decision.grants.contains(&grant.id)).collect();
-        (decision, by_grant.then_some(parents))
+        let granted_by = by_grant.then(|| decision.grants.iter().filter_map(|id| granted(target, id)).collect());
+        (decision, granted_by)
     }
 
     /// What the caller is told. Of another account's key whose owner has not let it in, it learns no more than of one
@@ -309,18 +318,11 @@ fn identity_policies<'v>(view: &'v RegionView, asked: &Asked) -> Vec<&'v Documen
     identity.into_iter().flat_map(|identity| &identity.policies).map(|policy| &policy.document).collect()
 }
 
-/// The key's grants that may concern the caller; for a request that names a grant, that one.
-fn grants(caller: &Principal, target: &Target) -> Vec<Arc<Grant>> {
-    let Target::Key(key) = target else { return Vec::new() };
-    if let Some(entry) = &key.grant {
-        return vec![entry.grant.clone()];
-    }
-    if key.entry.grant_count() == 0 {
-        return Vec::new();
-    }
-    let names = PrincipalName::all_of(caller);
-    let entries = names.iter().flat_map(|name| key.entry.grants_to(name));
-    entries.map(|entry: &Arc<GrantEntry>| entry.grant.clone()).collect()
+/// The grant of this id that was before the decision.
+fn granted(target: &Target, id: &str) -> Option<Arc<Grant>> {
+    let Target::Key(key) = target else { return None };
+    let named = key.grant.as_ref().filter(|entry| *entry.grant.id == *id);
+    named.or_else(|| key.entry.grant(id)).map(|entry| entry.grant.clone())
 }
 
 fn resource(target: &Target) -> &str {

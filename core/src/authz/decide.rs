@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::call::Call;
 use super::context::Facts;
 use super::document::{Document, Kind};
-use super::grant::Grant;
+use super::grant::GrantSource;
 use super::permit::{self, RETIRE_GRANT};
 use super::principal::{Principal, Reach};
 use super::statement::Effect;
@@ -46,7 +46,7 @@ pub struct Policies<'a> {
     /// One item per level of the resource's organization. They deny only. Leave it empty for AWS managed keys.
     pub rcps: &'a [Vec<&'a Document>],
     /// The key's grants that may concern the caller (see [`super::grant::Grantee`]); for RetireGrant, the grant itself.
-    pub grants: &'a [&'a Grant],
+    pub grants: &'a dyn GrantSource,
     /// Ids of the grants whose tokens came with the request: they count before they are consistent.
     pub presented: &'a [&'a str],
     /// Whether the operation works on a key in another account.
@@ -191,7 +191,8 @@ pub struct Decision {
     pub together_with: Option<Reason>,
     /// Every layer with a Deny that applies.
     pub explicit_denies: Layers,
-    /// The grants that allowed it, when no policy did: the parents of a delegated CreateGrant.
+    /// The grants that allowed it, when no policy did. For CreateGrant, all of them: any may be the parent that the new
+    /// grant must not exceed. For every other action the one that decided, as nothing asks what else would have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Arc<str>>,
     /// Whether the resource is another account's.

@@ -2,9 +2,11 @@
 //! Knows what a grant allows and who may retire it; must not know where grants are kept or how tokens look.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::context::{FactKey, Facts, Value};
+use super::permit::RETIRE_GRANT;
 use super::principal::{Principal, PrincipalName, Reach};
 use crate::clock::Timestamp;
 
@@ -27,6 +29,34 @@ pub struct Grant {
     pub created: Timestamp,
     /// Whether it counts without its token.
     pub consistent: bool,
+}
+
+/// Where a decision finds grants. It is asked only when the policies leave something open, as a key may have tens of
+/// thousands of grants and most requests need none.
+pub trait GrantSource: fmt::Debug {
+    /// The grants that may concern the caller and allow `operation` (`Encrypt`), in the order in which they are named.
+    /// It may give more than those: each is looked at in full.
+    fn grants<'a>(&'a self, operation: &'a str) -> Box<dyn Iterator<Item = &'a Grant> + 'a>;
+}
+
+impl GrantSource for Vec<&Grant> {
+    fn grants<'a>(&'a self, _: &'a str) -> Box<dyn Iterator<Item = &'a Grant> + 'a> {
+        Box::new(self.iter().copied())
+    }
+}
+
+impl<const COUNT: usize> GrantSource for [&Grant; COUNT] {
+    fn grants<'a>(&'a self, _: &'a str) -> Box<dyn Iterator<Item = &'a Grant> + 'a> {
+        Box::new(self.iter().copied())
+    }
+}
+
+/// No grant at all.
+impl Default for &dyn GrantSource {
+    fn default() -> Self {
+        const NONE: &[&Grant; 0] = &[];
+        NONE
+    }
 }
 
 /// What a request must satisfy beyond its operation.
@@ -94,6 +124,12 @@ impl Operations {
 
     pub fn contains(self, name: &str) -> bool {
         bit(name).is_some_and(|bit| self.0 & bit != 0)
+    }
+
+    /// Whether a grant of these can allow `operation` at all. RetireGrant needs not be among them: the retiring principal
+    /// and the issuing account may retire any grant.
+    pub fn may_allow(self, operation: &str) -> bool {
+        self.contains(operation) || operation.eq_ignore_ascii_case(RETIRE_GRANT.trim_start_matches("kms:"))
     }
 
     pub fn is_subset_of(self, other: Self) -> bool {

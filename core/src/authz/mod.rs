@@ -21,7 +21,7 @@ mod variable;
 pub use context::{FactKey, FactMap, Facts, Looked, RECORD_BYTES_MAX, RECORD_KEYS_MAX, Recorded, Value};
 pub use decide::{Decision, Layer, Layers, Policies, Question, Reason, Verdict, decide, endpoint_allows};
 pub use document::{DOCUMENT_BYTES_MAX, Document, Kind, Malformed, default_endpoint_policy, default_key_policy};
-pub use grant::Grant;
+pub use grant::{Grant, GrantSource, Operations};
 pub use principal::{NotAPrincipal, PARTITION, Principal, PrincipalName, Reach};
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::principal::{Principal, Reach};
 
 /// Lower-cased, as in `Call`.
 pub(super) const RETIRE_GRANT: &str = "kms:retiregrant";
+const CREATE_GRANT: &str = "kms:CreateGrant";
 
 /// Why it is allowed.
 pub(super) struct Permit {
@@ -55,7 +56,8 @@ pub(super) fn permit(
 /// caller's side is left to ask.
 pub(super) fn is_invited(question: &Question<'_>, policies: &Policies<'_>, heard: &Heard<'_>) -> bool {
     let operation = operation(question);
-    let by_grant = || policies.grants.iter().any(|grant| reach_of(grant, operation, question, policies).is_some());
+    let by_grant =
+        || policies.grants.grants(operation).any(|grant| reach_of(grant, operation, question, policies).is_some());
     policies.cross_account_allowed && (heard.key.allowed().is_some() || by_grant())
 }
 
@@ -103,14 +105,20 @@ fn by_grant(
     blame: &mut Blame,
 ) -> Option<Permit> {
     let operation = operation(question);
+    // Each may be a parent of the grant that is to be made; for anything else the first that allows is enough, of however
+    // many. Those before it that do not allow, for their constraints, are all looked at.
+    let wants_all = question.action.eq_ignore_ascii_case(CREATE_GRANT);
     let mut permit: Option<Permit> = None;
-    for grant in policies.grants {
+    for grant in policies.grants.grants(operation) {
         let Some(reach) = reach_of(grant, operation, question, policies) else { continue };
         match caller.meets(need(reach)) {
             Ok(together_with) => {
                 let decided_by = Reason::Grant { layer: Layer::Grant, grant: grant.id.clone() };
                 let permit = permit.get_or_insert(Permit { decided_by, together_with, grants: Vec::new() });
                 permit.grants.push(grant.id.clone());
+                if !wants_all {
+                    break;
+                }
             }
             Err(layer) => blame.note(need(reach), layer),
         }

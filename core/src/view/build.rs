@@ -245,6 +245,7 @@ impl Builder {
     fn put_grant(&mut self, record: GrantRecord, version: Revision, row: &RowKey) -> Result<(), BadRow> {
         let grant = record.as_grant().map_err(|why| BadRow::Policy(row.to_string(), why))?;
         let (id, grantee): (Arc<str>, _) = (record.id.as_str().into(), grant.grantee.clone());
+        let operations = grant.operations;
         let key = record.key;
         self.delete_grant(row);
         if let Some(retiring) = &record.retiring {
@@ -252,8 +253,9 @@ impl Builder {
         }
         self.change_key(key, row, |entry| {
             let mut grants: Grants = entry.grants.as_deref().cloned().unwrap_or_default();
-            grants.by_id.insert(id.clone(), Arc::new(GrantEntry { record, grant: Arc::new(grant), version }));
-            grants.by_grantee.entry(grantee).or_default().push_back(id);
+            let granted = Arc::new(GrantEntry { record, grant: Arc::new(grant), version });
+            grants.by_grantee.entry(grantee).or_default().push_back((operations, granted.clone()));
+            grants.by_id.insert(id, granted);
             entry.grants = Some(Arc::new(grants));
         })
     }
@@ -269,8 +271,8 @@ impl Builder {
         let _ = self.change_key(key, row, |entry| {
             let mut grants: Grants = entry.grants.as_deref().cloned().unwrap_or_default();
             grants.by_id.remove(&id);
-            if let Some(ids) = grants.by_grantee.get_mut(&grantee) {
-                ids.retain(|present| *present != id);
+            if let Some(entries) = grants.by_grantee.get_mut(&grantee) {
+                entries.retain(|(_, present)| !Arc::ptr_eq(present, &before));
             }
             if grants.by_grantee.get(&grantee).is_some_and(Vector::is_empty) {
                 grants.by_grantee.remove(&grantee);

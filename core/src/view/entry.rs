@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use imbl::{HashMap, OrdMap, Vector};
 use kms_hsm::{Held, MaterialId, Secret, Wrapped};
 
-use crate::authz::{Document, Grant, Principal, PrincipalName};
+use crate::authz::{Document, Grant, GrantSource, Operations, Principal, PrincipalName};
 use crate::clock::Timestamp;
 use crate::id::{AccountId, AliasName};
 use crate::key::record::{EndpointRecord, GrantRecord, KeyRecord, UserRecord, VpcRecord};
@@ -81,10 +81,9 @@ impl KeyEntry {
         self.grants.as_ref().and_then(|grants| grants.by_id.get(id))
     }
 
-    /// The grants whose grantee is exactly this principal.
-    pub fn grants_to<'a>(&'a self, grantee: &PrincipalName) -> impl Iterator<Item = &'a Arc<GrantEntry>> {
-        let ids = self.grants.as_ref().and_then(|grants| grants.by_grantee.get(grantee));
-        ids.into_iter().flatten().filter_map(|id| self.grant(id))
+    /// The grants that may concern this caller, as a decision asks for them.
+    pub fn grants_of<'a>(&'a self, caller: &'a Principal) -> GrantsOf<'a> {
+        GrantsOf { key: self, caller }
     }
 
     /// The key's grants in order of their ids, after `after`.
@@ -105,7 +104,25 @@ impl KeyEntry {
 #[derive(Clone, Debug, Default)]
 pub struct Grants {
     pub(super) by_id: OrdMap<Arc<str>, Arc<GrantEntry>>,
-    pub(super) by_grantee: HashMap<PrincipalName, Vector<Arc<str>>>,
+    /// With what each allows, so that those that do not allow what is asked are passed over without being read.
+    pub(super) by_grantee: HashMap<PrincipalName, Vector<(Operations, Arc<GrantEntry>)>>,
+}
+
+/// The grants of a key to any of a caller's names. Nothing is gathered before a decision asks.
+#[derive(Debug)]
+pub struct GrantsOf<'a> {
+    key: &'a KeyEntry,
+    caller: &'a Principal,
+}
+
+impl GrantSource for GrantsOf<'_> {
+    fn grants<'a>(&'a self, operation: &'a str) -> Box<dyn Iterator<Item = &'a Grant> + 'a> {
+        let Some(grants) = &self.key.grants else { return Box::new(std::iter::empty()) };
+        let names = PrincipalName::all_of(self.caller);
+        let entries = names.into_iter().filter_map(|name| grants.by_grantee.get(&name)).flatten();
+        let concerned = entries.filter(move |(operations, _)| operations.may_allow(operation));
+        Box::new(concerned.map(|(_, entry)| &*entry.grant))
+    }
 }
 
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use kms_hsm::MaterialId;
 
 pub use self::build::{BadRow, Builder};
 pub use self::entry::{
-    Credential, Endpoint, GrantEntry, Grants, Identity, KeyEntry, KeyUse, MaterialEntry, Policy, Vpc,
+    Credential, Endpoint, GrantEntry, Grants, GrantsOf, Identity, KeyEntry, KeyUse, MaterialEntry, Policy, Vpc,
 };
 use crate::clock::Timestamp;
 use crate::id::{AccountId, AliasName, KeyId, KeyRef, Place};

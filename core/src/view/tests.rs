@@ -22,7 +22,10 @@ fn described(view: &RegionView) -> BTreeMap<String, String> {
             .grants
             .iter()
             .flat_map(|grants| &grants.by_grantee)
-            .map(|(name, ids)| (name.to_string(), ids.iter().collect()))
+            .map(|(name, entries)| {
+                let granted = entries.iter().map(|(operations, entry)| (format!("{operations:?}"), &entry.record.id));
+                (name.to_string(), granted.collect())
+            })
             .collect();
         all.insert(
             format!("key {}", entry.arn),
