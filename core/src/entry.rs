@@ -255,11 +255,19 @@ impl Default for Counted {
 }
 
 impl Counted {
-    /// Counts a call in place of recording it.
-    pub fn add(&mut self, entry: Entry, error: &KmsError) -> Result<(), AuditError> {
-        let now = entry.noted.asked.meta.received_at;
-        let caller = format!("{} {}", error.code().as_str(), entry.noted.asked.caller.arn);
-        match self.tally.add(&caller, now, || entry.withdraw(error)) {
+    /// Counts a call whose entry is open already, in place of recording it.
+    pub fn add(&mut self, mut entry: Entry, error: &KmsError) -> Result<(), AuditError> {
+        // It is counted even where it does not become the sample, so dropping it must not record it once more.
+        entry.open = false;
+        let asked = entry.noted.asked.clone();
+        self.count(&asked, error, || entry)
+    }
+
+    /// Counts a call in place of recording it. Only the first of a caller's second is asked for its entry, as what is too
+    /// much must cost little.
+    pub fn count(&mut self, asked: &Asked, error: &KmsError, entry: impl FnOnce() -> Entry) -> Result<(), AuditError> {
+        let caller = format!("{} {}", error.code().as_str(), asked.caller.arn);
+        match self.tally.add(&caller, asked.meta.received_at, || entry().withdraw(error)) {
             Some(tallied) => write(&tallied),
             None => Ok(()),
         }

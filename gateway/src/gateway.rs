@@ -164,41 +164,69 @@ impl Worker {
             Ok(asked) => asked,
             Err(failure) => return self.unauthenticated(&failure, Protocol::Json, name, arrived),
         };
-        let asked = Arc::new(asked);
-        let view = self.shared.region.view();
         let Some(spec) = spec else {
+            let (asked, view) = (Arc::new(asked), self.shared.region.view());
             let entry = Entry::open(self.desk.clone(), &view, &asked, Called::Kms, name.to_owned());
             let is_known = operation::is_known(name);
             let error = if is_known { operation::unsupported(name) } else { KmsError::UnknownOperation };
             return self.refused(entry, &error).await;
         };
-        let entry = Entry::open(self.desk.clone(), &view, &asked, Called::Kms, spec.name);
+        let permit = match self.admitted(spec, &asked) {
+            Ok(permit) => permit,
+            Err(error) => return self.too_much(spec, asked, &error),
+        };
+        let asked = Arc::new(asked);
+        let entry = self.opened(spec, &asked);
         match self.prepared(spec, asked, entry, arrived) {
-            Ok((prepared, permit)) => self.run(prepared, permit, arrived).await,
-            Err(turned) => self.turned(*turned).await,
+            Ok(prepared) => self.run(prepared, permit, arrived).await,
+            Err(turned) => {
+                drop(permit);
+                self.turned(*turned).await
+            }
         }
     }
 
-    /// Admits a request and has `core` parse it, resolve it and ask the endpoint policy.
+    fn opened(&self, spec: &Spec, asked: &Arc<Asked>) -> Entry {
+        Entry::open(self.desk.clone(), &self.shared.region.view(), asked, Called::Kms, spec.name)
+    }
+
+    /// Asks for room before anything is made of the request: what is too much must cost little, or those who were let in
+    /// pay for it.
+    fn admitted(&self, spec: &Spec, asked: &Asked) -> Result<Permit, KmsError> {
+        self.shared.region.admit_account(asked.caller.account)?;
+        self.shared.admission.admit(spec.effect).ok_or(KmsError::Overloaded)
+    }
+
+    /// Turns away a request that was not admitted. It is counted; only the first of a caller's second has an entry.
+    fn too_much(&self, spec: &Spec, asked: Asked, error: &KmsError) -> (Answer, &'static str) {
+        let asked = Arc::new(asked);
+        let counted = self.throttled.borrow_mut().count(&asked, error, || self.opened(spec, &asked));
+        self.counted(counted, error)
+    }
+
+    /// Answers a call that was counted.
+    fn counted(&self, counted: Result<(), AuditError>, error: &KmsError) -> (Answer, &'static str) {
+        if let KmsError::Throttled { .. } = error {
+            self.shared.metrics.throttled.increment();
+        }
+        if let Err(cause) = counted {
+            tracing::error!(%cause, "a throttled call could not be recorded");
+        }
+        spelled(error)
+    }
+
+    /// Has `core` parse a request, resolve it and ask the endpoint policy, and asks for its key's rate.
     fn prepared(
         &self,
-        spec: &'static Spec,
+        spec: &Spec,
         asked: Arc<Asked>,
         entry: Entry,
         arrived: &Arrived,
-    ) -> Result<(Prepared, Permit), Box<Turned>> {
+    ) -> Result<Prepared, Box<Turned>> {
         let region = &self.shared.region;
-        let turn = |error, entry| Box::new(Turned { error, entry, by_endpoint: false });
-        if let Err(error) = region.admit_account(asked.caller.account) {
-            return Err(turn(error, entry));
-        }
-        // Before the request is parsed: what is too much must cost little, or those who were let in pay for it.
-        let Some(permit) = self.shared.admission.admit(spec.effect) else {
-            return Err(turn(KmsError::Overloaded, entry));
-        };
         let prepared = (spec.prepare)(region, asked, entry, &arrived.body)?;
         match prepared.key.as_ref().map_or(Ok(()), |key| region.admit_key(key)) {
-            Ok(()) => Ok((prepared, permit)),
+            Ok(()) => Ok(prepared),
             Err(error) => Err(Box::new(prepared.turn(error))),
         }
     }
@@ -255,15 +283,10 @@ impl Worker {
         if by_endpoint {
             self.shared.metrics.endpoint_refusals.increment();
         }
-        if let KmsError::Throttled { .. } = &error {
-            self.shared.metrics.throttled.increment();
-        }
         // These come when there is too much as it is, so they are counted and not recorded one by one.
         if let KmsError::Throttled { .. } | KmsError::Overloaded = &error {
-            if let Err(cause) = self.throttled.borrow_mut().add(entry, &error) {
-                tracing::error!(%cause, "a throttled call could not be recorded");
-            }
-            return spelled(&error);
+            let counted = self.throttled.borrow_mut().add(entry, &error);
+            return self.counted(counted, &error);
         }
         self.refused(entry, &error).await
     }

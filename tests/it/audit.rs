@@ -196,6 +196,27 @@ fn throttled_calls_are_one_counted_record_a_second() {
     assert!(one < next);
     let answered = records.iter().filter(|record| record.get("errorCode").is_none()).count();
     assert_eq!(answered, 6);
+    assert_eq!(records.iter().filter(|record| record.get("errorCode").is_some()).count(), 3);
+}
+
+#[test]
+fn calls_over_a_keys_rate_are_counted_and_recorded_in_no_other_way() {
+    let mut home = Home::new();
+    home.key_rate = Some(Rate { per_second: 0.000_001, burst: 2.0 });
+    home.live(async |live| {
+        let administrator = live.administrator();
+        let key = administrator.ok("CreateKey", json!({})).await["KeyMetadata"]["KeyId"].clone();
+        for expected in ["OK"; 2].into_iter().chain(["ThrottlingException"; 7]) {
+            assert_eq!(administrator.ask("DescribeKey", &json!({ "KeyId": key })).await.code, expected);
+        }
+        home.clock.advance(Duration::from_secs(1));
+        live.flush();
+    });
+    let (_, records) = home.records();
+    let refused: Vec<_> = records.iter().filter(|record| record.get("errorCode").is_some()).collect();
+    let [counted] = refused[..] else { panic!("{refused:?}") };
+    assert_eq!((&counted["errorCode"], &counted["kannuki"]["count"]), (&json!("ThrottlingException"), &json!(7)));
+    assert_eq!(counted["eventName"], "DescribeKey");
 }
 
 #[test]

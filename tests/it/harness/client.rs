@@ -103,14 +103,19 @@ impl Client {
         let request_id = asked.meta.request_id.to_string();
         let spec = operation::find(operation).unwrap();
         let region = &self.live.region;
-        let entry = Entry::open(self.live.desk.clone(), &region.view(), &asked, Service::Kms, operation.to_owned());
-        let prepared = match region.admit_account(asked.caller.account) {
-            Err(error) => Err(Box::new(Turned { error, entry, by_endpoint: false })),
-            Ok(()) => (spec.prepare)(region, asked, entry, request.to_string().as_bytes()),
-        };
-        let mut answer = match prepared {
-            Ok(prepared) => self.answered(self.send(prepared).await, spec.effect).await,
-            Err(turned) => self.turned(*turned),
+        let entry = || Entry::open(self.live.desk.clone(), &region.view(), &asked, Service::Kms, operation.to_owned());
+        let mut answer = match region.admit_account(asked.caller.account) {
+            Err(error) => {
+                self.live.counted.lock().unwrap().count(&asked, &error, entry).unwrap();
+                refused(&error, false)
+            }
+            Ok(()) => match (spec.prepare)(region, asked.clone(), entry(), request.to_string().as_bytes()) {
+                Ok(prepared) => match prepared.key.as_ref().map_or(Ok(()), |key| region.admit_key(key)) {
+                    Ok(()) => self.answered(self.send(prepared).await, spec.effect).await,
+                    Err(error) => self.turned(prepared.turn(error)),
+                },
+                Err(turned) => self.turned(*turned),
+            },
         };
         answer.request_id = request_id;
         assert!(

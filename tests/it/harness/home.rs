@@ -21,11 +21,17 @@ pub(crate) struct Home {
     folder: TempDir,
     pub(crate) clock: FakeClock,
     pub(crate) account_rate: Option<Rate>,
+    pub(crate) key_rate: Option<Rate>,
 }
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), clock: FakeClock::at(BEGINNING), account_rate: None }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            clock: FakeClock::at(BEGINNING),
+            account_rate: None,
+            key_rate: None,
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -57,7 +63,7 @@ impl Home {
             audit_file_bytes_max: 64 << 20,
             audit_keep_bytes: 1 << 30,
             account_rate: self.account_rate,
-            key_rate: None,
+            key_rate: self.key_rate,
             writers: 2,
         };
         Region::open(&options, Arc::new(self.clock.clone()))
