@@ -73,8 +73,11 @@ mod tests {
 
     use super::*;
 
-    fn desk(folder: &Path) -> Desk {
-        let log = AuditLog::open(folder, AuditConfig::default(), Arc::new(FakeClock::default())).unwrap();
+    fn log(folder: &Path) -> AuditLog {
+        AuditLog::open(folder, AuditConfig::default(), Arc::new(FakeClock::default())).unwrap()
+    }
+
+    fn desk(log: &AuditLog) -> Desk {
         let desk = Desk::new(log.writer("w").unwrap());
         // The first record of all makes the file.
         drop(desk.hand_in(&Record::new()).unwrap());
@@ -90,7 +93,7 @@ mod tests {
     #[test]
     fn records_of_one_turn_are_written_together_and_none_is_answered_before() {
         let folder = tempfile::tempdir().unwrap();
-        let desk = desk(folder.path());
+        let desk = desk(&log(folder.path()));
         let handed_in: Vec<_> = (0..3).map(|_| desk.hand_in(&Record::new()).unwrap()).collect();
         assert_eq!(lines(folder.path()), 1);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -105,11 +108,25 @@ mod tests {
     #[test]
     fn a_record_that_nobody_waits_for_is_written_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        let desk = desk(folder.path());
+        let desk = desk(&log(folder.path()));
         let (first, second) = (desk.hand_in(&Record::new()).unwrap(), desk.hand_in(&Record::new()).unwrap());
         drop(first);
         assert_eq!(lines(folder.path()), 3);
         drop(second);
         assert_eq!(lines(folder.path()), 3);
+    }
+
+    #[test]
+    fn when_the_write_fails_none_of_the_turns_records_counts_as_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = log(folder.path());
+        let desk = desk(&log);
+        let handed_in: Vec<_> = (0..3).map(|_| desk.hand_in(&Record::new()).unwrap()).collect();
+        log.0.syncer.fail();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for one in handed_in {
+            assert_eq!(runtime.block_on(one.written()), Err(AuditError::OutOfOrder));
+        }
+        assert_eq!(lines(folder.path()), 1);
     }
 }

@@ -67,8 +67,14 @@ impl AuditWriter {
     }
 
     /// Writes all that is staged, unless this record is written already.
+    ///
+    /// # Errors
+    /// `OutOfOrder` when it could not be written, also when it was lost along with one that was asked for before.
     pub(super) fn write_to(&mut self, position: Position) -> Result<(), AuditError> {
-        if position.sequence <= self.written { Ok(()) } else { self.write_staged() }
+        if position.sequence > self.written {
+            self.write_staged()?;
+        }
+        if position.sequence <= self.written { Ok(()) } else { Err(AuditError::OutOfOrder) }
     }
 
     /// Resolves once all that this writer wrote is synced; `AuditLog::synced` of its last position.
