@@ -27,14 +27,19 @@ pub(crate) struct RequestFacts<'a> {
 /// BypassPolicyLockoutSafetyCheck has no default: the key is absent when the member was not sent (developer guide).
 const PARAMETERS: &[(&str, &str, Option<&str>)] = &[
     ("kms:bypasspolicylockoutsafetycheck", "BypassPolicyLockoutSafetyCheck", None),
+    ("kms:datakeypairspec", "KeyPairSpec", None),
     ("kms:dryrun", "DryRun", None),
     ("kms:granteeprincipal", "GranteePrincipal", None),
     ("kms:granteeserviceprincipal", "GranteeServicePrincipal", None),
     ("kms:grantoperations", "Operations", None),
+    ("kms:keyagreementalgorithm", "KeyAgreementAlgorithm", None),
+    ("kms:macalgorithm", "MacAlgorithm", None),
+    ("kms:messagetype", "MessageType", Some("RAW")),
     ("kms:policyname", "PolicyName", Some("default")),
     ("kms:retiringprincipal", "RetiringPrincipal", None),
     ("kms:retiringserviceprincipal", "RetiringServicePrincipal", None),
     ("kms:schedulekeydeletionpendingwindowindays", "PendingWindowInDays", Some("30")),
+    ("kms:signingalgorithm", "SigningAlgorithm", None),
 ];
 
 impl Facts for RequestFacts<'_> {
@@ -165,7 +170,10 @@ impl RequestFacts<'_> {
             "kms:Encrypt" | "kms:Decrypt" => "EncryptionAlgorithm",
             "kms:ReEncryptFrom" => "SourceEncryptionAlgorithm",
             "kms:ReEncryptTo" => "DestinationEncryptionAlgorithm",
-            "kms:GenerateDataKey" | "kms:GenerateDataKeyWithoutPlaintext" => {
+            "kms:GenerateDataKey"
+            | "kms:GenerateDataKeyWithoutPlaintext"
+            | "kms:GenerateDataKeyPair"
+            | "kms:GenerateDataKeyPairWithoutPlaintext" => {
                 return Some(Value::one("SYMMETRIC_DEFAULT"));
             }
             _ => return None,
