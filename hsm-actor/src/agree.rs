@@ -8,18 +8,27 @@ use aws_lc_rs::agreement::{
 
 use crate::{error::HsmError, label::Spec, secret::Plaintext};
 
+/// The AlgorithmIdentifiers of the curves: id-ecPublicKey with the curve's name (RFC 5480 section 2.1.1).
+#[rustfmt::skip]
+const P256: &[u8] = &[
+    0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+    0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07,
+];
+#[rustfmt::skip]
+const P384: &[u8] = &[
+    0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22,
+];
+#[rustfmt::skip]
+const P521: &[u8] = &[
+    0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23,
+];
+
 /// How the library calls a spec's curve, and the curve's AlgorithmIdentifier.
 fn curve(spec: Spec) -> Result<(&'static Algorithm, &'static [u8]), HsmError> {
     match spec {
-        Spec::EccNistP256 => {
-            Ok((&ECDH_P256, b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"))
-        }
-        Spec::EccNistP384 => {
-            Ok((&ECDH_P384, b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22"))
-        }
-        Spec::EccNistP521 => {
-            Ok((&ECDH_P521, b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23"))
-        }
+        Spec::EccNistP256 => Ok((&ECDH_P256, P256)),
+        Spec::EccNistP384 => Ok((&ECDH_P384, P384)),
+        Spec::EccNistP521 => Ok((&ECDH_P521, P521)),
         _ => Err(HsmError::Refused),
     }
 }

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -284,8 +285,6 @@ def test_conditions_on_algorithms(region, admin, nobody):
     who = {"AWS": region.credentials("nobody").arn}
 
     def only(action, conditions):
-        import json
-
         rule = {"Effect": "Allow", "Principal": who, "Action": action, "Resource": "*", "Condition": {"StringEquals": conditions}}
         return json.dumps({"Version": "2012-10-17", "Statement": [root, rule]})
 
@@ -301,6 +300,10 @@ def test_conditions_on_algorithms(region, admin, nobody):
     nobody.generate_mac(KeyId=key, Message=MESSAGE, MacAlgorithm="HMAC_SHA_256")
     with refused("AccessDeniedException"):
         nobody.generate_mac(KeyId=key, Message=MESSAGE, MacAlgorithm="HMAC_SHA_512")
+    policy = only("kms:DeriveSharedSecret", {"kms:KeyAgreementAlgorithm": "ECDH", "kms:KeyUsage": "KEY_AGREEMENT"})
+    key = admin.create_key(KeySpec="ECC_NIST_P256", KeyUsage="KEY_AGREEMENT", Policy=policy)["KeyMetadata"]["Arn"]
+    peer = admin.get_public_key(KeyId=key)["PublicKey"]
+    nobody.derive_shared_secret(KeyId=key, KeyAgreementAlgorithm="ECDH", PublicKey=peer)
     policy = only("kms:GenerateDataKeyPair", {"kms:DataKeyPairSpec": "ECC_NIST_P256"})
     key = admin.create_key(Policy=policy)["KeyMetadata"]["Arn"]
     nobody.generate_data_key_pair(KeyId=key, KeyPairSpec="ECC_NIST_P256")
