@@ -33,15 +33,16 @@ fn curve(spec: Spec) -> Result<(&'static Algorithm, &'static [u8]), HsmError> {
     }
 }
 
-/// Whether a SubjectPublicKeyInfo names its curve so. The library also takes one that spells out the curve's parameters
-/// and does not look at all of them; RFC 5480 section 2.1.1 allows named curves only.
+/// Whether these bytes are one SubjectPublicKeyInfo and name its curve so. The library does not look at what comes after
+/// one; and it takes one that spells out the curve's parameters, but not all of them count. RFC 5480 section 2.1.1
+/// allows named curves only.
 fn names_curve(peer: &[u8], identifier: &[u8]) -> bool {
     // The outer SEQUENCE's length takes one byte, or two for P-521.
-    let content = match peer {
-        [0x30, 0x81, _, content @ ..] | [0x30, 0..=0x7f, content @ ..] => content,
+    let (length, content) = match peer {
+        [0x30, 0x81, length, content @ ..] | [0x30, length @ 0..=0x7f, content @ ..] => (*length, content),
         _ => return false,
     };
-    content.starts_with(identifier)
+    content.len() == usize::from(length) && content.starts_with(identifier)
 }
 
 /// The x coordinate of what both sides compute, as long as the curve's field. `peer` is a SubjectPublicKeyInfo of the
