@@ -23,6 +23,7 @@ pub mod registry;
 pub mod request;
 #[cfg(test)]
 mod scene;
+mod standing;
 pub mod store;
 mod text;
 mod turn;
