@@ -42,7 +42,7 @@ impl Facts for RequestFacts<'_> {
         match key.head() {
             "aws:resourcetag" => self.resource_tag(key.tail()?),
             "aws:requesttag" => self.request_tag(key.tail()?),
-            "aws:principaltag" => Value::among(pairs(&self.identity()?.record.tags), key.tail()?),
+            "aws:principaltag" => Value::among(pairs(&self.identity()?.tags), key.tail()?),
             "kannuki:sourcevpctag" => Value::among(pairs(&self.vpc()?.record.tags), key.tail()?),
             "kannuki:sourcevpcetag" => Value::among(pairs(&self.endpoint()?.record.tags), key.tail()?),
             "kms:encryptioncontext" => Value::among(pairs(self.encryption_context()?), key.tail()?),

@@ -180,7 +180,7 @@ pub(crate) fn relied_on(
         }
     }
     if let Some(identity) = view.identity(&asked.caller.arn) {
-        row(identity.row(), identity.version);
+        identity.attached.rows.iter().for_each(|(key, version)| row(key.clone(), *version));
     }
     if let Some(credential) = view.credential(&asked.caller.access_key) {
         row(credential.row(), credential.version);
@@ -315,7 +315,7 @@ impl<'a> Case<'a> {
 
 fn identity_policies<'v>(view: &'v RegionView, asked: &Asked) -> Vec<&'v Document> {
     let identity = view.identity(&asked.caller.arn);
-    identity.into_iter().flat_map(|identity| &identity.policies).map(|policy| &policy.document).collect()
+    identity.into_iter().flat_map(|identity| identity.attached.documents()).collect()
 }
 
 /// The grant of this id that was before the decision.

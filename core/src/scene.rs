@@ -63,7 +63,6 @@ pub(crate) fn manifest() -> Manifest {
     let user = |account: &str, name: &str, policy: Option<&str>| User {
         name: name.to_owned(),
         path: "/".to_owned(),
-        tags: BTreeMap::new(),
         policies: policy
             .map(|text| NamedPolicy { name: "own".to_owned(), document: text.to_owned() })
             .into_iter()
@@ -72,8 +71,9 @@ pub(crate) fn manifest() -> Manifest {
             id: format!("AKIA{account}{name}"),
             secret: Plaintext::new(b"a secret of this test's own".to_vec()),
         }],
+        ..User::default()
     };
-    let account = |id: &str, users| Account { id: id.to_owned(), name: id.to_owned(), users };
+    let account = |id: &str, users| Account { id: id.to_owned(), name: id.to_owned(), users, ..Account::default() };
     let tagged = json!({ "Statement": { "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*",
         "Condition": { "StringEquals": { "aws:ResourceTag/env": "prod" } } } });
     let shut = json!({ "Statement": { "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*" } });
@@ -94,6 +94,7 @@ pub(crate) fn manifest() -> Manifest {
             ),
             account(ELSEWHERE, vec![user(ELSEWHERE, "stranger", Some(EVERYTHING))]),
         ],
+        organizations: Vec::new(),
         vpcs: vec![Vpc {
             id: "vpc-1".to_owned(),
             account: HERE.to_owned(),
@@ -135,6 +136,7 @@ impl Scene {
                 arn: identity.arn.clone(),
                 account: identity.account,
                 access_key: format!("AKIA{}{who}", identity.account).into(),
+                session: None,
             },
             source: match endpoint {
                 Some(id) => Source::Endpoint { id: id.into(), zone: "a".into(), address },

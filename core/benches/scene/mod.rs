@@ -74,6 +74,7 @@ impl Scene {
                 arn: identity.arn.clone(),
                 account: identity.account,
                 access_key: "AKIABENCHBENCHBENCHB".into(),
+                session: None,
             },
             source: Source::Endpoint {
                 id: ENDPOINT.into(),
@@ -116,12 +117,17 @@ fn manifest(policy: Option<String>) -> Manifest {
     let administrator = User {
         name: "administrator".to_owned(),
         path: "/".to_owned(),
-        tags: BTreeMap::new(),
         policies: vec![NamedPolicy { name: "everything".to_owned(), document: everything.to_owned() }],
-        access_keys: Vec::new(),
+        ..User::default()
     };
     Manifest {
-        accounts: vec![Account { id: ACCOUNT.to_owned(), name: "bench".to_owned(), users: vec![administrator] }],
+        accounts: vec![Account {
+            id: ACCOUNT.to_owned(),
+            name: "bench".to_owned(),
+            users: vec![administrator],
+            ..Account::default()
+        }],
+        organizations: Vec::new(),
         vpcs: vec![Vpc {
             id: VPC.to_owned(),
             account: ACCOUNT.to_owned(),

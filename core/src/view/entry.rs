@@ -11,7 +11,7 @@ use kms_hsm::{Held, MaterialId, Secret, Wrapped};
 use crate::authz::{Document, Grant, GrantSource, Operations, Principal, PrincipalName};
 use crate::clock::Timestamp;
 use crate::id::{AccountId, AliasName};
-use crate::key::record::{EndpointRecord, GrantRecord, KeyRecord, UserRecord, VpcRecord};
+use crate::key::record::{EndpointRecord, GrantRecord, KeyRecord, VpcRecord};
 use crate::store::{Revision, RowKey, Table};
 
 /// A policy document: its text as it was put, and parsed. Equal documents are held once.
@@ -151,24 +151,6 @@ impl KeyUse {
     /// When the key was last used for a cryptographic operation, if it is known to have been.
     pub fn last_used(&self) -> Option<Timestamp> {
         Some(Timestamp(self.last_used.load(Ordering::Relaxed))).filter(|at| at.0 > 0)
-    }
-}
-
-/// Who someone is, and the policies that their account attached to them.
-#[derive(Debug)]
-pub struct Identity {
-    pub principal: Arc<Principal>,
-    pub arn: Arc<str>,
-    pub account: AccountId,
-    pub policies: Vec<Arc<Policy>>,
-    /// As stored, for comparing with what a manifest declares.
-    pub record: UserRecord,
-    pub version: Revision,
-}
-
-impl Identity {
-    pub fn row(&self) -> RowKey {
-        RowKey::new(Table::Identity, format!("user/{}/{}", self.account, self.record.name))
     }
 }
 

@@ -99,5 +99,6 @@ fn caller(view: &RegionView, credential: &Credential) -> Option<Caller> {
         arn: identity.arn.clone(),
         account: identity.account,
         access_key: credential.id.clone(),
+        session: None,
     })
 }

@@ -59,6 +59,7 @@ pub(crate) fn cast() -> Manifest {
             ),
             account(PARTNER, vec![user("partner", vec![everything]), user("stranger", vec![])]),
         ],
+        organizations: Vec::new(),
         vpcs: vec![Vpc {
             id: VPC.to_owned(),
             account: ACCOUNT.to_owned(),
@@ -76,7 +77,7 @@ pub(crate) fn cast() -> Manifest {
 }
 
 fn account(id: &str, users: Vec<User>) -> Account {
-    Account { id: id.to_owned(), name: format!("account {id}"), users }
+    Account { id: id.to_owned(), name: format!("account {id}"), users, ..Account::default() }
 }
 
 fn user(name: &str, statements: Vec<Value>) -> User {
@@ -84,9 +85,8 @@ fn user(name: &str, statements: Vec<Value>) -> User {
     User {
         name: name.to_owned(),
         path: "/".to_owned(),
-        tags: BTreeMap::new(),
         policies: if statements.is_empty() { Vec::new() } else { vec![policy] },
-        access_keys: Vec::new(),
+        ..User::default()
     }
 }
 

@@ -139,6 +139,7 @@ impl Client {
                 arn: identity.arn.clone(),
                 account: identity.account,
                 access_key: "AKIATESTTESTTESTTEST".into(),
+                session: None,
             },
             source: match self.endpoint {
                 Some(id) => Source::Endpoint { id: id.into(), zone: "us-east-1a".into(), address },

@@ -116,6 +116,7 @@ impl Clerk {
                 arn: identity.arn.clone(),
                 account: identity.account,
                 access_key: "AKIABENCHBENCHBENCHB".into(),
+                session: None,
             },
             source: Source::Endpoint { id: ENDPOINT.into(), zone: "us-east-1a".into(), address: "10.1.2.3".parse()? },
             meta: Meta {
@@ -149,9 +150,8 @@ fn manifest() -> Manifest {
     let user = |name: &str, document: &str| User {
         name: name.to_owned(),
         path: "/".to_owned(),
-        tags: BTreeMap::new(),
         policies: vec![NamedPolicy { name: "own".to_owned(), document: document.to_owned() }],
-        access_keys: Vec::new(),
+        ..User::default()
     };
     let everything = r#"{"Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}}"#;
     let key = |id: &&str| DeclaredKey {
@@ -163,10 +163,12 @@ fn manifest() -> Manifest {
         policy: Some(key_policy()),
     };
     Manifest {
+        organizations: Vec::new(),
         accounts: vec![Account {
             id: ACCOUNT.to_owned(),
             name: "bench".to_owned(),
             users: vec![user("administrator", everything), user("ana", everything)],
+            ..Account::default()
         }],
         vpcs: vec![Vpc { id: VPC.to_owned(), account: ACCOUNT.to_owned(), cidrs: Vec::new(), tags: BTreeMap::new() }],
         endpoints: vec![Endpoint {
