@@ -20,7 +20,7 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    fn looked_at(&mut self, looked: Vec<Looked>) {
+    pub(crate) fn looked_at(&mut self, looked: Vec<Looked>) {
         for one in looked {
             match self.context.binary_search_by(|known| known.key.cmp(&one.key)) {
                 Ok(at) => self.context.splice(at..=at, [one]).for_each(drop),

@@ -23,6 +23,7 @@ pub mod registry;
 pub mod request;
 #[cfg(test)]
 mod scene;
+pub mod session;
 pub mod store;
 mod text;
 mod turn;
