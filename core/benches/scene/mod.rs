@@ -16,13 +16,14 @@ use kms_core::id::Place;
 use kms_core::key_manager::{Answered, KeyManager};
 use kms_core::operation;
 use kms_core::region::{Region, RegionOptions};
-use kms_core::registry::{Account, DeclaredKey, Endpoint, Manifest, NamedPolicy, User, Vpc};
+use kms_core::registry::{AccessKey, Account, DeclaredKey, Endpoint, Manifest, NamedPolicy, Plaintext, User, Vpc};
 use kms_core::request::{Asked, Caller, Meta, Prepared, Source, Tls};
 use serde_json::Value;
 
 pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 const ADMINISTRATOR: &str = "arn:aws:iam::111122223333:user/administrator";
+const ACCESS_KEY: &str = "AKIABENCHBENCHBENCHB";
 const VPC: &str = "vpc-0aaaaaaaaaaaaaaa1";
 const ENDPOINT: &str = "vpce-0aaaaaaaaaaaaaaa1";
 
@@ -73,7 +74,7 @@ impl Scene {
                 principal: identity.principal.clone(),
                 arn: identity.arn.clone(),
                 account: identity.account,
-                access_key: "AKIABENCHBENCHBENCHB".into(),
+                access_key: ACCESS_KEY.into(),
                 session: None,
             },
             source: Source::Endpoint {
@@ -118,6 +119,10 @@ fn manifest(policy: Option<String>) -> Manifest {
         name: "administrator".to_owned(),
         path: "/".to_owned(),
         policies: vec![NamedPolicy { name: "everything".to_owned(), document: everything.to_owned() }],
+        access_keys: vec![AccessKey {
+            id: ACCESS_KEY.to_owned(),
+            secret: Plaintext::new(b"a secret that nobody signs with".to_vec()),
+        }],
         ..User::default()
     };
     Manifest {

@@ -13,9 +13,10 @@ use super::web_identity::WebIdentity;
 use crate::authz::{self, Decision, Document, Kind, Malformed, Policies, Principal, PrincipalName, Question, Recorded};
 use crate::entry::Entry;
 use crate::id::AccountId;
-use crate::judge::Trace;
+use crate::judge::{Trace, resource_control};
 use crate::key::record::IdentityRecord;
 use crate::request::Asked;
+use crate::standing::Standing;
 use crate::view::identity::row;
 use crate::view::{RegionView, Role};
 
@@ -206,8 +207,10 @@ impl Assumption<'_> {
     }
 
     fn decide(&self, action: &'static str, account: AccountId, role: Option<&Role>, trace: &mut Trace) -> Decision {
+        // A web identity has no account's policies, and a caller who has gone since has nothing.
+        let standing = Standing::of(self.view, &self.asked.caller);
         let facts = AssumeFacts {
-            general: AssumeFacts::general(self.view, self.asked, action),
+            general: AssumeFacts::general(self.view, self.asked, standing, action),
             request: self.request,
             tags: &self.tags.all,
             source_identity: self.source_identity,
@@ -224,12 +227,17 @@ impl Assumption<'_> {
             encryption_context: None,
             facts: &seen,
         };
-        let standing = Standing::of(self.view, self.asked);
+        let identity: Vec<_> = standing.iter().flat_map(|standing| standing.attached.documents()).collect();
+        let scps = standing.map(|standing| standing.service_control()).unwrap_or_default();
+        let rcps = resource_control(self.view, Some(account));
+        let known = standing.is_some() || self.web_identity.is_some();
         let policies = Policies {
-            key: role.map(|role| &role.trust.document),
-            identity: &standing.identity,
-            boundary: standing.boundary,
-            session: self.asked.caller.session.as_ref().and_then(|session| session.policy.as_deref()),
+            key: role.filter(|_| known).map(|role| &role.trust.document),
+            identity: &identity,
+            boundary: standing.and_then(|standing| standing.boundary()),
+            session: standing.and_then(|standing| standing.session_policy()),
+            scps: &scps,
+            rcps: &rcps,
             cross_account_allowed: true,
             ..Policies::default()
         };
@@ -306,23 +314,4 @@ fn session_policy(text: &str) -> Result<String, SessionError> {
     })?;
     let json: serde_json::Value = serde_json::from_str(text).map_err(|_| SessionError::Internal)?;
     Ok(json.to_string())
-}
-
-/// The policies of the caller's own account.
-struct Standing<'v> {
-    identity: Vec<&'v Document>,
-    boundary: Option<&'v Document>,
-}
-
-impl<'v> Standing<'v> {
-    fn of(view: &'v RegionView, asked: &Asked) -> Self {
-        let attached = match &asked.caller.session {
-            Some(session) => view.role(&session.role).map(|role| &role.attached),
-            None => view.identity(&asked.caller.arn).map(|identity| &identity.attached),
-        };
-        Self {
-            identity: attached.into_iter().flat_map(|attached| attached.documents()).collect(),
-            boundary: attached.and_then(|attached| attached.boundary.as_ref()).map(|policy| &policy.document),
-        }
-    }
 }

@@ -10,6 +10,7 @@ use crate::facts::RequestFacts;
 use crate::id::AccountId;
 use crate::model::Field;
 use crate::request::{Asked, Parameters, Target};
+use crate::standing::{Standing, pairs};
 use crate::view::{RegionView, Role};
 
 /// The facts of one permission that a session takes.
@@ -38,8 +39,13 @@ impl Parameters for NoParameters {
 }
 
 impl<'a> AssumeFacts<'a> {
-    pub(super) fn general(view: &'a RegionView, asked: &'a Asked, action: &'a str) -> RequestFacts<'a> {
-        RequestFacts { asked, view, target: &Target::Anything, action, input: &NoParameters, same_key: None }
+    pub(super) fn general(
+        view: &'a RegionView,
+        asked: &'a Asked,
+        standing: Option<Standing<'a>>,
+        action: &'a str,
+    ) -> RequestFacts<'a> {
+        RequestFacts { asked, view, standing, target: &Target::Anything, action, input: &NoParameters, same_key: None }
     }
 }
 
@@ -51,7 +57,16 @@ impl Facts for AssumeFacts<'_> {
             "aws:tagkeys" => (!self.tags.is_empty()).then(|| Value::many(self.tags.keys().map(String::as_str))),
             "aws:resourceaccount" => Some(Value::One(self.account.to_string().into())),
             name if name.starts_with("sts:") => self.of_sts(name),
+            name @ ("aws:resourceorgid" | "aws:resourceorgpaths") => {
+                let membership = self.general.view.membership(self.account)?;
+                Some(match name {
+                    "aws:resourceorgid" => Value::one(&membership.organization),
+                    _ => Value::many([membership.path.as_str()]),
+                })
+            }
             name if name.starts_with("kms:") => None,
+            // The account in the question is the role's; whom an issuer vouches for is of none.
+            name if name.starts_with("aws:principal") && self.web_identity.is_some() => None,
             _ => {
                 let claim = self.web_identity.and_then(|identity| identity.fact(key.name()));
                 claim.or_else(|| self.general.value(key))
@@ -73,8 +88,4 @@ impl AssumeFacts<'_> {
             _ => None,
         }
     }
-}
-
-fn pairs(map: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
-    map.iter().map(|(key, value)| (key.as_str(), value.as_str()))
 }

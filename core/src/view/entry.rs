@@ -167,7 +167,11 @@ pub struct Credential {
 
 impl Credential {
     pub fn row(&self) -> RowKey {
-        RowKey::new(Table::Identity, format!("access-key/{}", self.id))
+        Self::row_of(&self.id)
+    }
+
+    pub(crate) fn row_of(id: &str) -> RowKey {
+        RowKey::new(Table::Identity, format!("access-key/{id}"))
     }
 }
 

@@ -51,6 +51,11 @@ pub struct Role {
 }
 
 impl Role {
+    /// Whether a session was made from this role, and not from a former one of the same name.
+    pub(crate) fn is_behind(&self, caller: &Principal) -> bool {
+        matches!(caller, Principal::AssumedRole { role_id: Some(id), .. } if *id == self.id)
+    }
+
     /// Who calls in a session of this role.
     pub fn principal(&self, session: &str) -> Principal {
         Principal::AssumedRole {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kms_core::registry::{Account, Endpoint, Manifest, NamedPolicy, User, Vpc};
+use kms_core::registry::{AccessKey, Account, Endpoint, Manifest, NamedPolicy, Plaintext, User, Vpc};
 use serde_json::{Value, json};
 
 pub(crate) const ACCOUNT: &str = "111122223333";
@@ -24,6 +24,11 @@ const VPC: &str = "vpc-0aaaaaaaaaaaaaaa1";
 pub(crate) fn arn(user: &str) -> String {
     let account = if matches!(user, "partner" | "stranger") { PARTNER } else { ACCOUNT };
     format!("arn:aws:iam::{account}:user/{user}")
+}
+
+/// The access key of a user of the cast.
+pub(crate) fn access_key(user: &str) -> String {
+    format!("AKIATEST{}", user.to_ascii_uppercase())
 }
 
 pub(crate) fn allow(principal: &str, action: &str) -> Value {
@@ -86,6 +91,10 @@ fn user(name: &str, statements: Vec<Value>) -> User {
         name: name.to_owned(),
         path: "/".to_owned(),
         policies: if statements.is_empty() { Vec::new() } else { vec![policy] },
+        access_keys: vec![AccessKey {
+            id: access_key(name),
+            secret: Plaintext::new(b"a secret that nobody signs with".to_vec()),
+        }],
         ..User::default()
     }
 }

@@ -138,7 +138,7 @@ impl Client {
                 principal: identity.principal.clone(),
                 arn: identity.arn.clone(),
                 account: identity.account,
-                access_key: "AKIATESTTESTTESTTEST".into(),
+                access_key: super::cast::access_key(&identity.name).into(),
                 session: None,
             },
             source: match self.endpoint {

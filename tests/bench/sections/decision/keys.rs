@@ -16,7 +16,7 @@ use kms_core::id::{KeyId, Place};
 use kms_core::key_manager::KeyManager;
 use kms_core::operation;
 use kms_core::region::{Region, RegionOptions};
-use kms_core::registry::{Account, DeclaredKey, Endpoint, Manifest, NamedPolicy, User, Vpc};
+use kms_core::registry::{AccessKey, Account, DeclaredKey, Endpoint, Manifest, NamedPolicy, Plaintext, User, Vpc};
 use kms_core::request::{Asked, Caller, Meta, Source};
 use kms_core::view::KeyEntry;
 use serde_json::json;
@@ -115,7 +115,7 @@ impl Clerk {
                 principal: identity.principal.clone(),
                 arn: identity.arn.clone(),
                 account: identity.account,
-                access_key: "AKIABENCHBENCHBENCHB".into(),
+                access_key: "AKIABENCHadministrator".into(),
                 session: None,
             },
             source: Source::Endpoint { id: ENDPOINT.into(), zone: "us-east-1a".into(), address: "10.1.2.3".parse()? },
@@ -151,6 +151,10 @@ fn manifest() -> Manifest {
         name: name.to_owned(),
         path: "/".to_owned(),
         policies: vec![NamedPolicy { name: "own".to_owned(), document: document.to_owned() }],
+        access_keys: vec![AccessKey {
+            id: format!("AKIABENCH{name}"),
+            secret: Plaintext::new(b"a secret that nobody signs with".to_vec()),
+        }],
         ..User::default()
     };
     let everything = r#"{"Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}}"#;
