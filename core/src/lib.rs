@@ -23,6 +23,8 @@ pub mod registry;
 pub mod request;
 #[cfg(test)]
 mod scene;
+pub mod session;
+mod standing;
 pub mod store;
 mod text;
 mod turn;

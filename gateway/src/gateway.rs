@@ -4,6 +4,8 @@
 mod admission;
 mod authenticate;
 mod record;
+mod session;
+mod sts;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -24,13 +26,13 @@ use kms_core::request::{Asked, Meta, Prepared, Source, Turned};
 pub use self::admission::Admission;
 use self::admission::Permit;
 use self::authenticate::DayKeys;
+use self::session::Sessions;
 use crate::access_log::AccessLog;
 use crate::authn::AuthnError;
 use crate::listener::Role;
 use crate::metrics::Metrics;
 use crate::serve::{Answer, Arrived, Service};
-use crate::sts;
-use crate::wire::{self, Form, Protocol, Route};
+use crate::wire::{self, Protocol, Route};
 
 /// What all gateway actors of a process share.
 #[derive(Clone, Debug)]
@@ -142,6 +144,7 @@ impl Gateway {
             local: KeyManager::new(shared.region.clone()),
             throttled: RefCell::default(),
             day_keys: RefCell::default(),
+            sessions: RefCell::default(),
             shared: shared.clone(),
             desk,
         })))
@@ -155,12 +158,14 @@ struct Worker {
     local: KeyManager,
     desk: Desk,
     day_keys: RefCell<DayKeys>,
+    sessions: RefCell<Sessions>,
     throttled: RefCell<Counted>,
 }
 
 impl Worker {
     async fn answer(&self, arrived: &Arrived) -> Answer {
-        let route = Route::of(&arrived.method, &arrived.path, arrived.headers.iter(), &arrived.body);
+        let Arrived { method, path, query, body, .. } = arrived;
+        let route = Route::of(method, path, query, arrived.headers.iter(), body);
         let (name, answer, code) = match &route {
             Route::Other(answer) => ("unknown", answer.clone(), "UnknownOperationException"),
             Route::Kms { operation } => {
@@ -168,8 +173,8 @@ impl Worker {
                 (if operation::is_known(operation) { operation } else { "unknown" }, answer, code)
             }
             Route::Sts { form } => {
-                let (answer, code) = self.sts(form, arrived).await;
-                ("GetCallerIdentity", answer, code)
+                let (answer, code, name) = self.sts(form, arrived).await;
+                (name, answer, code)
             }
         };
         self.shared.metrics.answered(name, code, arrived.received.elapsed());
@@ -334,35 +339,6 @@ impl Worker {
         }
     }
 
-    async fn sts(&self, form: &Form, arrived: &Arrived) -> (Answer, &'static str) {
-        let action = form.value("Action").unwrap_or_default();
-        let asked = match self.authenticated(arrived, "sts", Effect::Read).await {
-            Ok(asked) => Arc::new(asked),
-            Err(failure) => return self.unauthenticated(&failure, Protocol::Query, action, arrived),
-        };
-        let request_id = &arrived.request_id;
-        let is_known = action == "GetCallerIdentity";
-        let view = self.shared.region.view();
-        // What is no action's name is the caller's free text, and does not belong into the record's own members.
-        let event_name = if is_known { "GetCallerIdentity" } else { "Unknown" };
-        let entry = Entry::open(self.desk.clone(), &view, &asked, Called::Sts, event_name);
-        let closed = if is_known { entry.close(Ok(None)) } else { entry.refuse("InvalidAction", "") };
-        if let Err(cause) = written(closed).await {
-            tracing::error!(%cause, "a call of STS could not be recorded");
-            return (sts::error(500, "InternalFailure", "", request_id), "InternalFailure");
-        }
-        if !is_known {
-            let version = form.value("Version").unwrap_or_default();
-            return (sts::invalid_action(action, version, request_id), "InvalidAction");
-        }
-        let identity = sts::CallerIdentity {
-            user_id: asked.caller.principal.unique_id().unwrap_or_default().into_owned(),
-            account: asked.caller.account.to_string(),
-            arn: asked.caller.arn.to_string(),
-        };
-        (sts::caller_identity(&identity, request_id), "OK")
-    }
-
     fn deadline(&self, arrived: &Arrived, effect: Effect) -> Instant {
         arrived.received
             + match effect {
@@ -416,7 +392,7 @@ impl Worker {
             .record(arrived.received_at.seconds(), record::access(arrived, name, claimed, code, &message));
         let answer = match protocol {
             Protocol::Json => wire::error(status, code, &message),
-            Protocol::Query => sts::error(status, code, &message, &arrived.request_id),
+            Protocol::Query => crate::sts::error(status, code, &message, &arrived.request_id),
         };
         (answer, code)
     }

@@ -41,7 +41,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Manifest, Faults> {
         let endpoints: Vec<_> =
             root.sections("endpoint").iter().map(|section| reading.endpoint(section, &vpcs)).collect();
         let keys = root.sections("key").iter().map(|section| reading.key(section)).collect();
-        Manifest { accounts, vpcs, endpoints, keys }
+        Manifest { accounts, organizations: Vec::new(), vpcs, endpoints, keys }
     })
 }
 
@@ -57,7 +57,7 @@ impl Reading<'_> {
         let id = self.claimed_text(section, "id", "account", grammar::account_id);
         let name = optional(section, "name", grammar::account_name).unwrap_or_default();
         let users = section.sections("user").iter().map(|user| self.user(user, &id)).collect();
-        Account { id, name, users }
+        Account { id, name, users, ..Account::default() }
     }
 
     fn user(&mut self, section: &Section<'_>, account: &str) -> User {
@@ -75,6 +75,7 @@ impl Reading<'_> {
             tags: tags(section),
             policies,
             access_keys: section.sections("access_keys").iter().map(|key| self.access_key(key)).collect(),
+            ..User::default()
         }
     }
 

@@ -160,6 +160,15 @@ impl Document {
         Self { name: name.into(), ..self }
     }
 
+    /// One document with the statements of all: it allows what one of them allows, and denies what one of them denies.
+    /// It has the kind of the first. `None` when there is none.
+    pub fn joined(documents: impl IntoIterator<Item = Self>) -> Option<Self> {
+        documents.into_iter().reduce(|one, other| {
+            let statements = one.statements.into_iter().chain(other.statements).collect();
+            Self { statements, ..one }
+        })
+    }
+
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }

@@ -76,7 +76,11 @@ pub(super) fn exists(view: &RegionView, principal: &PrincipalName) -> bool {
             AccountId::parse(account).is_some_and(|account| view.account_exists(account))
         }
         PrincipalName::User { .. } => view.identity(&view.place.own_arns(&principal.to_string())).is_some(),
-        PrincipalName::Id(id) => view.identities().any(|known| known.principal.unique_id().as_deref() == Some(id)),
+        PrincipalName::Role { .. } => view.role(&view.place.own_arns(&principal.to_string())).is_some(),
+        PrincipalName::Session { account, role, .. } => {
+            AccountId::parse(account).is_some_and(|account| view.role_named(account, role).is_some())
+        }
+        PrincipalName::Id(id) => view.arn_of(id).is_some(),
         PrincipalName::Service(_) => true,
         _ => false,
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kms_core::registry::{Account, Endpoint, Manifest, NamedPolicy, User, Vpc};
+use kms_core::registry::{AccessKey, Account, Endpoint, Manifest, NamedPolicy, Plaintext, User, Vpc};
 use serde_json::{Value, json};
 
 pub(crate) const ACCOUNT: &str = "111122223333";
@@ -22,8 +22,13 @@ const VPC: &str = "vpc-0aaaaaaaaaaaaaaa1";
 
 /// The ARN of a user of the cast.
 pub(crate) fn arn(user: &str) -> String {
-    let account = if matches!(user, "partner" | "stranger") { PARTNER } else { ACCOUNT };
+    let account = if matches!(user, "partner" | "stranger" | "prying") { PARTNER } else { ACCOUNT };
     format!("arn:aws:iam::{account}:user/{user}")
+}
+
+/// The access key of a user of the cast.
+pub(crate) fn access_key(user: &str) -> String {
+    format!("AKIATEST{}", user.to_ascii_uppercase())
 }
 
 pub(crate) fn allow(principal: &str, action: &str) -> Value {
@@ -40,10 +45,12 @@ pub(crate) fn document(statements: impl IntoIterator<Item = Value>) -> String {
 }
 
 /// administrator and keeper may do everything, as partner may in the other account; nobody and stranger have no
-/// identity policy; untagging may do everything but tag.
+/// identity policy; untagging may do everything but tag; prying, in the other account, has a policy that asks for a tag.
 pub(crate) fn cast() -> Manifest {
     let everything = json!({"Effect": "Allow", "Action": "kms:*", "Resource": "*"});
     let no_tags = json!({"Effect": "Deny", "Action": "kms:TagResource", "Resource": "*"});
+    let secret = json!({"StringEquals": {"aws:ResourceTag/secret": "yes"}});
+    let no_secrets = json!({"Effect": "Deny", "Action": "kms:*", "Resource": "*", "Condition": secret});
     let any =
         |effect: &str, action: &str| json!({"Effect": effect, "Principal": "*", "Action": action, "Resource": "*"});
     Manifest {
@@ -57,8 +64,16 @@ pub(crate) fn cast() -> Manifest {
                     user("untagging", vec![everything.clone(), no_tags]),
                 ],
             ),
-            account(PARTNER, vec![user("partner", vec![everything]), user("stranger", vec![])]),
+            account(
+                PARTNER,
+                vec![
+                    user("partner", vec![everything.clone()]),
+                    user("stranger", vec![]),
+                    user("prying", vec![everything, no_secrets]),
+                ],
+            ),
         ],
+        organizations: Vec::new(),
         vpcs: vec![Vpc {
             id: VPC.to_owned(),
             account: ACCOUNT.to_owned(),
@@ -76,7 +91,7 @@ pub(crate) fn cast() -> Manifest {
 }
 
 fn account(id: &str, users: Vec<User>) -> Account {
-    Account { id: id.to_owned(), name: format!("account {id}"), users }
+    Account { id: id.to_owned(), name: format!("account {id}"), users, ..Account::default() }
 }
 
 fn user(name: &str, statements: Vec<Value>) -> User {
@@ -84,9 +99,12 @@ fn user(name: &str, statements: Vec<Value>) -> User {
     User {
         name: name.to_owned(),
         path: "/".to_owned(),
-        tags: BTreeMap::new(),
         policies: if statements.is_empty() { Vec::new() } else { vec![policy] },
-        access_keys: Vec::new(),
+        access_keys: vec![AccessKey {
+            id: access_key(name),
+            secret: Plaintext::new(b"a secret that nobody signs with".to_vec()),
+        }],
+        ..User::default()
     }
 }
 

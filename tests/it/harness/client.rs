@@ -138,7 +138,8 @@ impl Client {
                 principal: identity.principal.clone(),
                 arn: identity.arn.clone(),
                 account: identity.account,
-                access_key: "AKIATESTTESTTESTTEST".into(),
+                access_key: super::cast::access_key(&identity.name).into(),
+                session: None,
             },
             source: match self.endpoint {
                 Some(id) => Source::Endpoint { id: id.into(), zone: "us-east-1a".into(), address },
