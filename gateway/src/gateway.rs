@@ -89,17 +89,13 @@ impl Door {
 }
 
 impl Service for Door {
-    /// A request that reads is answered in its connection's task: nobody's state is changed, so no actor need be asked,
-    /// and a read that nobody waits for any more ends with its connection. All others are the gateway actor's, which
-    /// sees a change to its end and its record even when the client has gone.
+    /// What is too much is turned away here; all else is the gateway actor's, which sees a request to its end and its
+    /// record even when the client has gone.
     fn answer(&self, arrived: Arrived) -> LocalBoxFuture<'static, Answer> {
         let Some(Open { worker, gateway }) = self.open.clone() else { return ready(wire::internal()).boxed_local() };
         let spec = wire::operation(arrived.headers.iter()).and_then(operation::find);
         if let Some(answer) = spec.and_then(|spec| worker.shed(spec, &arrived)) {
             return ready(answer).boxed_local();
-        }
-        if spec.is_some_and(|spec| spec.effect == Effect::Read) {
-            return async move { worker.answer(&arrived).await }.boxed_local();
         }
         let reply = gateway.send(Ask(arrived));
         async move { reply.await.unwrap_or_else(|_| wire::internal()) }.boxed_local()
@@ -141,7 +137,7 @@ impl Gateway {
     fn new(worker: usize, shared: &Shared) -> Result<Self, AuditError> {
         let desk = shared.region.desk(&format!("worker-{worker}"))?;
         Ok(Self(Rc::new(Worker {
-            local: KeyManager::new(shared.region.clone()),
+            local: KeyManager::new(shared.region.clone()).start(),
             throttled: RefCell::default(),
             day_keys: RefCell::default(),
             sessions: RefCell::default(),
@@ -154,8 +150,8 @@ impl Gateway {
 /// What the requests of one worker share.
 struct Worker {
     shared: Shared,
-    /// This worker's key manager, for requests that read. It is no actor of its own: what it does orders nothing.
-    local: KeyManager,
+    /// This worker's key manager, for requests that read.
+    local: Addr<KeyManager>,
     desk: Desk,
     day_keys: RefCell<DayKeys>,
     sessions: RefCell<Sessions>,
@@ -271,17 +267,19 @@ impl Worker {
     /// The permit is held until the answer is ready to go.
     async fn run(&self, prepared: Prepared, _permit: Permit, arrived: &Arrived) -> (Answer, &'static str) {
         let effect = prepared.effect;
+        let to = match effect {
+            Effect::Read => Some(&self.local),
+            Effect::Write => self.shared.region.owner(prepared.owner),
+        };
+        let Some(to) = to else { return self.turned(prepared.turn(KmsError::Overloaded)).await };
         self.shared.metrics.key_manager_requests.increment();
         let answered = match effect {
-            // In this task, so it answers for as long as anybody is here to hear it.
-            Effect::Read => Some(prepared.run(&self.local).await),
+            // On this thread, so it answers for as long as anybody is here to hear it.
+            Effect::Read => prepared.send(to).await,
             // A key manager that is late has its deadline too: this one is only for one that does not answer at all.
             Effect::Write => {
-                let Some(owner) = self.shared.region.owner(prepared.owner) else {
-                    return self.turned(prepared.turn(KmsError::Overloaded)).await;
-                };
                 let patience = self.deadline(arrived, effect) + Duration::from_secs(1);
-                tokio::time::timeout_at(patience.into(), prepared.send(owner)).await.ok().flatten()
+                tokio::time::timeout_at(patience.into(), prepared.send(to)).await.ok().flatten()
             }
         };
         match answered {
