@@ -92,6 +92,11 @@ impl Entry {
         self.noted.parameters = parameters;
     }
 
+    /// Notes what STS was asked for. `parameters` hold no secret.
+    pub fn asked_sts(&mut self, parameters: Box<RawValue>) {
+        self.noted.parameters = Some(parameters);
+    }
+
     /// Notes the keys that the request is about.
     pub(crate) fn targets(&mut self, targets: &Targets) {
         self.noted.resources.clear();
@@ -312,6 +317,7 @@ fn identity(asked: &Asked) -> UserIdentity<'_> {
         Principal::User { path_and_name, .. } => ("IAMUser", path_and_name.rsplit('/').next()),
         Principal::AssumedRole { .. } => ("AssumedRole", None),
         Principal::FederatedUser { .. } => ("FederatedUser", None),
+        Principal::WebIdentity { subject, .. } => ("WebIdentityUser", Some(subject.as_str())),
         Principal::Service { .. } => ("AWSService", None),
     };
     UserIdentity {
@@ -319,7 +325,8 @@ fn identity(asked: &Asked) -> UserIdentity<'_> {
         principal_id: caller.principal.unique_id(),
         arn: Some((&*caller.arn).into()),
         account_id: Some(caller.account.as_str().into()),
-        access_key_id: Some((&*caller.access_key).into()),
+        // A web identity has none.
+        access_key_id: Some(&*caller.access_key).filter(|id| !id.is_empty()).map(Text::from),
         user_name: user_name.map(Text::from),
         ..UserIdentity::default()
     }

@@ -22,7 +22,7 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    fn looked_at(&mut self, looked: Vec<Looked>) {
+    pub(crate) fn looked_at(&mut self, looked: Vec<Looked>) {
         for one in looked {
             match self.context.binary_search_by(|known| known.key.cmp(&one.key)) {
                 Ok(at) => self.context.splice(at..=at, [one]).for_each(drop),
@@ -371,7 +371,7 @@ impl<'a> Case<'a> {
 }
 
 /// The resource control policies that bind what this account has.
-fn resource_control(view: &RegionView, account: Option<AccountId>) -> Vec<Vec<&Document>> {
+pub(crate) fn resource_control(view: &RegionView, account: Option<AccountId>) -> Vec<Vec<&Document>> {
     let membership = account.and_then(|account| view.membership(account));
     membership.map(|membership: &Arc<Membership>| standing::documents(&membership.resource)).unwrap_or_default()
 }

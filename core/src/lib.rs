@@ -24,6 +24,7 @@ pub mod registry;
 pub mod request;
 #[cfg(test)]
 mod scene;
+pub mod session;
 mod standing;
 pub mod store;
 mod text;

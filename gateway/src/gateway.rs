@@ -4,6 +4,8 @@
 mod admission;
 mod authenticate;
 mod record;
+mod session;
+mod sts;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,7 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Message, ResponseFuture};
-use futures_util::future::LocalBoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::{LocalBoxFuture, ready};
 use kms_core::audit::{AuditError, Desk, HandedIn, Position};
 use kms_core::entry::{Counted, Entry, Service as Called};
 use kms_core::error::KmsError;
@@ -23,13 +26,13 @@ use kms_core::request::{Asked, Meta, Prepared, Source, Turned};
 pub use self::admission::Admission;
 use self::admission::Permit;
 use self::authenticate::DayKeys;
+use self::session::Sessions;
 use crate::access_log::AccessLog;
 use crate::authn::AuthnError;
 use crate::listener::Role;
 use crate::metrics::Metrics;
 use crate::serve::{Answer, Arrived, Service};
-use crate::sts;
-use crate::wire::{self, Form, Protocol, Route};
+use crate::wire::{self, Protocol, Route};
 
 /// What all gateway actors of a process share.
 #[derive(Clone, Debug)]
@@ -53,35 +56,53 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
-/// The way into a worker's gateway actor.
-#[derive(Clone, Debug)]
+/// The way into a worker's gateway.
+#[derive(Clone)]
 pub struct Door {
-    gateway: Option<Addr<Gateway>>,
+    open: Option<Open>,
+}
+
+#[derive(Clone)]
+struct Open {
+    worker: Rc<Worker>,
+    gateway: Addr<Gateway>,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").field("is_open", &self.open.is_some()).finish_non_exhaustive()
+    }
 }
 
 impl Door {
     /// Starts the actors of HTTP worker number `worker` on this thread. Without an audit log the door stays shut.
     pub fn open(worker: usize, shared: &Shared) -> Self {
-        let gateway = match Gateway::new(worker, shared) {
-            Ok(gateway) => Some(gateway.start()),
+        let open = match Gateway::new(worker, shared) {
+            Ok(gateway) => Some(Open { worker: gateway.0.clone(), gateway: gateway.start() }),
             Err(error) => {
                 tracing::error!(%error, worker, "the worker has no audit log and answers nothing");
                 None
             }
         };
-        Self { gateway }
+        Self { open }
     }
 }
 
 impl Service for Door {
+    /// A request that reads is answered in its connection's task: nobody's state is changed, so no actor need be asked,
+    /// and a read that nobody waits for any more ends with its connection. All others are the gateway actor's, which
+    /// sees a change to its end and its record even when the client has gone.
     fn answer(&self, arrived: Arrived) -> LocalBoxFuture<'static, Answer> {
-        let reply = self.gateway.as_ref().map(|gateway| gateway.send(Ask(arrived)));
-        Box::pin(async move {
-            match reply {
-                Some(reply) => reply.await.unwrap_or_else(|_| wire::internal()),
-                None => wire::internal(),
-            }
-        })
+        let Some(Open { worker, gateway }) = self.open.clone() else { return ready(wire::internal()).boxed_local() };
+        let spec = wire::operation(arrived.headers.iter()).and_then(operation::find);
+        if let Some(answer) = spec.and_then(|spec| worker.shed(spec, &arrived)) {
+            return ready(answer).boxed_local();
+        }
+        if spec.is_some_and(|spec| spec.effect == Effect::Read) {
+            return async move { worker.answer(&arrived).await }.boxed_local();
+        }
+        let reply = gateway.send(Ask(arrived));
+        async move { reply.await.unwrap_or_else(|_| wire::internal()) }.boxed_local()
     }
 }
 
@@ -120,9 +141,10 @@ impl Gateway {
     fn new(worker: usize, shared: &Shared) -> Result<Self, AuditError> {
         let desk = shared.region.desk(&format!("worker-{worker}"))?;
         Ok(Self(Rc::new(Worker {
-            local: KeyManager::new(shared.region.clone()).start(),
+            local: KeyManager::new(shared.region.clone()),
             throttled: RefCell::default(),
             day_keys: RefCell::default(),
+            sessions: RefCell::default(),
             shared: shared.clone(),
             desk,
         })))
@@ -132,16 +154,18 @@ impl Gateway {
 /// What the requests of one worker share.
 struct Worker {
     shared: Shared,
-    /// This worker's key manager, for requests that read.
-    local: Addr<KeyManager>,
+    /// This worker's key manager, for requests that read. It is no actor of its own: what it does orders nothing.
+    local: KeyManager,
     desk: Desk,
     day_keys: RefCell<DayKeys>,
+    sessions: RefCell<Sessions>,
     throttled: RefCell<Counted>,
 }
 
 impl Worker {
     async fn answer(&self, arrived: &Arrived) -> Answer {
-        let route = Route::of(&arrived.method, &arrived.path, arrived.headers.iter(), &arrived.body);
+        let Arrived { method, path, query, body, .. } = arrived;
+        let route = Route::of(method, path, query, arrived.headers.iter(), body);
         let (name, answer, code) = match &route {
             Route::Other(answer) => ("unknown", answer.clone(), "UnknownOperationException"),
             Route::Kms { operation } => {
@@ -149,12 +173,25 @@ impl Worker {
                 (if operation::is_known(operation) { operation } else { "unknown" }, answer, code)
             }
             Route::Sts { form } => {
-                let (answer, code) = self.sts(form, arrived).await;
-                ("GetCallerIdentity", answer, code)
+                let (answer, code, name) = self.sts(form, arrived).await;
+                (name, answer, code)
             }
         };
         self.shared.metrics.answered(name, code, arrived.received.elapsed());
         answer
+    }
+
+    /// Turns a request away when its class has as much as it takes, before its signature is checked: under overload each
+    /// refusal takes from what was let in. It takes no permit, so it cannot keep anybody out; as its caller is not known
+    /// it is counted and has no record.
+    fn shed(&self, spec: &Spec, arrived: &Arrived) -> Option<Answer> {
+        if !self.shared.admission.is_full(spec.effect) {
+            return None;
+        }
+        let (answer, code) = spelled(&KmsError::Overloaded);
+        self.shared.metrics.shed.increment();
+        self.shared.metrics.answered(spec.name, code, arrived.received.elapsed());
+        Some(answer)
     }
 
     async fn kms(&self, name: &str, arrived: &Arrived) -> (Answer, &'static str) {
@@ -234,19 +271,17 @@ impl Worker {
     /// The permit is held until the answer is ready to go.
     async fn run(&self, prepared: Prepared, _permit: Permit, arrived: &Arrived) -> (Answer, &'static str) {
         let effect = prepared.effect;
-        let to = match effect {
-            Effect::Read => Some(&self.local),
-            Effect::Write => self.shared.region.owner(prepared.owner),
-        };
-        let Some(to) = to else { return self.turned(prepared.turn(KmsError::Overloaded)).await };
         self.shared.metrics.key_manager_requests.increment();
         let answered = match effect {
-            // On this thread, so it answers for as long as anybody is here to hear it.
-            Effect::Read => prepared.send(to).await,
+            // In this task, so it answers for as long as anybody is here to hear it.
+            Effect::Read => Some(prepared.run(&self.local).await),
             // A key manager that is late has its deadline too: this one is only for one that does not answer at all.
             Effect::Write => {
+                let Some(owner) = self.shared.region.owner(prepared.owner) else {
+                    return self.turned(prepared.turn(KmsError::Overloaded)).await;
+                };
                 let patience = self.deadline(arrived, effect) + Duration::from_secs(1);
-                tokio::time::timeout_at(patience.into(), prepared.send(to)).await.ok().flatten()
+                tokio::time::timeout_at(patience.into(), prepared.send(owner)).await.ok().flatten()
             }
         };
         match answered {
@@ -304,35 +339,6 @@ impl Worker {
         }
     }
 
-    async fn sts(&self, form: &Form, arrived: &Arrived) -> (Answer, &'static str) {
-        let action = form.value("Action").unwrap_or_default();
-        let asked = match self.authenticated(arrived, "sts", Effect::Read).await {
-            Ok(asked) => Arc::new(asked),
-            Err(failure) => return self.unauthenticated(&failure, Protocol::Query, action, arrived),
-        };
-        let request_id = &arrived.request_id;
-        let is_known = action == "GetCallerIdentity";
-        let view = self.shared.region.view();
-        // What is no action's name is the caller's free text, and does not belong into the record's own members.
-        let event_name = if is_known { "GetCallerIdentity" } else { "Unknown" };
-        let entry = Entry::open(self.desk.clone(), &view, &asked, Called::Sts, event_name);
-        let closed = if is_known { entry.close(Ok(None)) } else { entry.refuse("InvalidAction", "") };
-        if let Err(cause) = written(closed).await {
-            tracing::error!(%cause, "a call of STS could not be recorded");
-            return (sts::error(500, "InternalFailure", "", request_id), "InternalFailure");
-        }
-        if !is_known {
-            let version = form.value("Version").unwrap_or_default();
-            return (sts::invalid_action(action, version, request_id), "InvalidAction");
-        }
-        let identity = sts::CallerIdentity {
-            user_id: asked.caller.principal.unique_id().unwrap_or_default().into_owned(),
-            account: asked.caller.account.to_string(),
-            arn: asked.caller.arn.to_string(),
-        };
-        (sts::caller_identity(&identity, request_id), "OK")
-    }
-
     fn deadline(&self, arrived: &Arrived, effect: Effect) -> Instant {
         arrived.received
             + match effect {
@@ -386,7 +392,7 @@ impl Worker {
             .record(arrived.received_at.seconds(), record::access(arrived, name, claimed, code, &message));
         let answer = match protocol {
             Protocol::Json => wire::error(status, code, &message),
-            Protocol::Query => sts::error(status, code, &message, &arrived.request_id),
+            Protocol::Query => crate::sts::error(status, code, &message, &arrived.request_id),
         };
         (answer, code)
     }

@@ -18,6 +18,7 @@ mod random;
 pub mod ring;
 pub mod seal;
 mod secret;
+mod session;
 mod slot;
 mod supervisor;
 mod token;

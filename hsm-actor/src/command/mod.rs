@@ -9,6 +9,7 @@ mod material;
 mod random;
 mod secret;
 mod self_test;
+mod session;
 
 #[cfg(any(test, feature = "faults"))]
 pub use faults::{Hang, Panic};
@@ -19,6 +20,7 @@ pub use {
     random::GenerateRandom,
     secret::{DayKey, RewrapSecret, SigningKey, WrapSecret},
     self_test::SelfTest,
+    session::{HideClaims, IssueSession, IssuedSession, SessionDayKey, SessionPublicKey, ShowClaims},
 };
 
 use crate::{error::HsmError, vault::Vault};
