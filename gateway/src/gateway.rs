@@ -6,6 +6,7 @@ mod authenticate;
 mod record;
 mod session;
 mod sts;
+mod web_identity;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -28,6 +29,7 @@ use self::authenticate::DayKeys;
 use self::session::Sessions;
 use crate::access_log::AccessLog;
 use crate::authn::AuthnError;
+use crate::issuers::Issuers;
 use crate::listener::Role;
 use crate::metrics::Metrics;
 use crate::serve::{Answer, Arrived, Service};
@@ -40,6 +42,7 @@ pub struct Shared {
     pub admission: Arc<Admission>,
     pub metrics: Arc<Metrics>,
     pub access_log: Arc<AccessLog>,
+    pub issuers: Arc<Issuers>,
     /// How long after its arrival a request that reads is still worth answering.
     pub deadline_read: Duration,
     /// The same for a request that writes: a mutation waits for the store, within an SDK's read timeout.
