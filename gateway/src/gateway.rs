@@ -27,6 +27,7 @@ pub use self::admission::Admission;
 use self::admission::Permit;
 use self::authenticate::DayKeys;
 use self::session::Sessions;
+use self::web_identity::KeySets;
 use crate::access_log::AccessLog;
 use crate::authn::AuthnError;
 use crate::issuers::Issuers;
@@ -129,6 +130,7 @@ impl Gateway {
             throttled: RefCell::default(),
             day_keys: RefCell::default(),
             sessions: RefCell::default(),
+            key_sets: RefCell::default(),
             shared: shared.clone(),
             desk,
         })))
@@ -143,6 +145,7 @@ struct Worker {
     desk: Desk,
     day_keys: RefCell<DayKeys>,
     sessions: RefCell<Sessions>,
+    key_sets: RefCell<KeySets>,
     throttled: RefCell<Counted>,
 }
 

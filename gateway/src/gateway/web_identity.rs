@@ -1,6 +1,8 @@
 //! AssumeRoleWithWebIdentity: the one call that nobody signs. What proves the caller is its issuer's token.
 //! Until that is proved there is no caller, and what fails goes to the access log, as a wrong signature does.
 
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use kms_core::authz::Principal;
@@ -10,6 +12,7 @@ use kms_core::operation::Effect;
 use kms_core::registry::JwksSource;
 use kms_core::request::{Asked, Caller};
 use kms_core::session::{self, AssumeRole, Issued, SessionError, WebIdentity};
+use kms_core::store::Revision;
 use kms_core::view::{Issuer, RegionView};
 
 use super::sts::{recorded, refused};
@@ -20,6 +23,27 @@ use crate::sts::{WebIdentityAnswer, query};
 use crate::wire::Form;
 
 const ACTION: &str = "AssumeRoleWithWebIdentity";
+/// Key sets that a worker keeps parsed; beyond, all are parsed anew.
+const KEY_SETS_MAX: usize = 1000;
+
+/// The key sets of issuers, parsed, by the issuer's ARN: anybody can have them asked for, and they may be long.
+#[derive(Default)]
+pub(super) struct KeySets(HashMap<Arc<str>, (Revision, Rc<KeySet>)>);
+
+impl KeySets {
+    /// The set of this text, which is as it was at this revision.
+    fn parsed(&mut self, issuer: &Arc<str>, version: Revision, text: &str) -> Option<Rc<KeySet>> {
+        if let Some((_, set)) = self.0.get(issuer).filter(|(known, _)| *known == version) {
+            return Some(set.clone());
+        }
+        let set = Rc::new(KeySet::parse(text)?);
+        if self.0.len() >= KEY_SETS_MAX {
+            self.0.clear();
+        }
+        self.0.insert(issuer.clone(), (version, set.clone()));
+        Some(set)
+    }
+}
 
 impl Worker {
     pub(super) async fn web_identity(&self, form: &Form, arrived: &Arrived) -> (Answer, &'static str) {
@@ -79,11 +103,12 @@ impl Worker {
     }
 
     /// The keys that are known now. None are fetched here.
-    fn keys_of(&self, issuer: &Issuer, view: &RegionView) -> Result<KeySet, SessionError> {
-        let keys = match &issuer.jwks {
-            JwksSource::Given(text) => KeySet::parse(text),
-            JwksSource::Url(url) => view.issuer_keys(url).and_then(|keys| KeySet::parse(&keys.jwks)),
+    fn keys_of(&self, issuer: &Issuer, view: &RegionView) -> Result<Rc<KeySet>, SessionError> {
+        let text = match &issuer.jwks {
+            JwksSource::Given(text) => Some((issuer.version, text.as_str())),
+            JwksSource::Url(url) => view.issuer_keys(url).map(|keys| (keys.version, &*keys.jwks)),
         };
+        let keys = text.and_then(|(version, text)| self.key_sets.borrow_mut().parsed(&issuer.arn, version, text));
         keys.ok_or_else(|| {
             if let JwksSource::Url(url) = &issuer.jwks {
                 self.shared.issuers.want(url);
