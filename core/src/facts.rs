@@ -30,12 +30,7 @@ pub(crate) struct RequestFacts<'a> {
 /// absent member.
 /// BypassPolicyLockoutSafetyCheck has no default: the key is absent when the member was not sent (developer guide).
 const PARAMETERS: &[(&str, &[&str], &str, Option<&str>)] = &[
-    (
-        "kms:bypasspolicylockoutsafetycheck",
-        &["kms:CreateKey", "kms:PutKeyPolicy"],
-        "BypassPolicyLockoutSafetyCheck",
-        None,
-    ),
+    ("kms:bypasspolicylockoutsafetycheck", MAKES_POLICY, "BypassPolicyLockoutSafetyCheck", None),
     ("kms:granteeprincipal", CREATE_GRANT, "GranteePrincipal", None),
     ("kms:granteeserviceprincipal", CREATE_GRANT, "GranteeServicePrincipal", None),
     ("kms:grantoperations", CREATE_GRANT, "Operations", None),
@@ -43,6 +38,8 @@ const PARAMETERS: &[(&str, &[&str], &str, Option<&str>)] = &[
     ("kms:retiringserviceprincipal", CREATE_GRANT, "RetiringServicePrincipal", None),
     ("kms:schedulekeydeletionpendingwindowindays", &["kms:ScheduleKeyDeletion"], "PendingWindowInDays", Some("30")),
 ];
+/// Tags that come with CreateKey are judged as TagResource.
+const MAKES_POLICY: &[&str] = &["kms:CreateKey", "kms:TagResource", "kms:PutKeyPolicy"];
 const CREATE_GRANT: &[&str] = &["kms:CreateGrant"];
 
 impl Facts for RequestFacts<'_> {
@@ -109,7 +106,7 @@ impl RequestFacts<'_> {
 
     /// The key's own properties; for CreateKey, those that are asked for, with defaults filled in.
     fn of_key(&self, name: &str) -> Option<Value<'_>> {
-        if self.action == "kms:CreateKey" {
+        if matches!(self.target, Target::Anything) && self.on_key() {
             let (member, default) = match name {
                 "kms:keyspec" | "kms:customermasterkeyspec" => ("KeySpec", "SYMMETRIC_DEFAULT"),
                 "kms:keyusage" | "kms:customermasterkeyusage" => ("KeyUsage", "ENCRYPT_DECRYPT"),

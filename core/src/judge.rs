@@ -402,4 +402,4 @@ fn resource(target: &Target) -> &str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod model;
 pub mod operation;
 mod operations;
+pub mod principals;
 pub mod region;
 pub mod registry;
 pub mod request;

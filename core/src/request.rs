@@ -161,11 +161,16 @@ pub struct Turned {
 
 /// One message's worth of work, its operation forgotten.
 trait Job: Send {
+    fn run(self: Box<Self>, by: &KeyManager) -> LocalBoxFuture<'static, Answered>;
     fn send(self: Box<Self>, to: &Addr<KeyManager>) -> LocalBoxFuture<'static, Option<Answered>>;
     fn turn(self: Box<Self>, error: KmsError) -> Turned;
 }
 
 impl<Op: Operation> Job for Execute<Op> {
+    fn run(self: Box<Self>, by: &KeyManager) -> LocalBoxFuture<'static, Answered> {
+        Box::pin(by.execute(self))
+    }
+
     fn send(self: Box<Self>, to: &Addr<KeyManager>) -> LocalBoxFuture<'static, Option<Answered>> {
         let reply = to.send(*self);
         Box::pin(async move { reply.await.ok() })
@@ -177,6 +182,11 @@ impl<Op: Operation> Job for Execute<Op> {
 }
 
 impl Prepared {
+    /// Has the caller's own key manager do a request that reads, in the caller's task.
+    pub fn run(self, by: &KeyManager) -> LocalBoxFuture<'static, Answered> {
+        self.job.run(by)
+    }
+
     /// Hands the request over. `None` when the key manager is gone; the entry has then recorded an internal failure.
     pub fn send(self, to: &Addr<KeyManager>) -> LocalBoxFuture<'static, Option<Answered>> {
         self.job.send(to)

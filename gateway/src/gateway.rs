@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Message, ResponseFuture};
-use futures_util::future::LocalBoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::{LocalBoxFuture, ready};
 use kms_core::audit::{AuditError, Desk, HandedIn, Position};
 use kms_core::entry::{Counted, Entry, Service as Called};
 use kms_core::error::KmsError;
@@ -59,35 +60,53 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
-/// The way into a worker's gateway actor.
-#[derive(Clone, Debug)]
+/// The way into a worker's gateway.
+#[derive(Clone)]
 pub struct Door {
-    gateway: Option<Addr<Gateway>>,
+    open: Option<Open>,
+}
+
+#[derive(Clone)]
+struct Open {
+    worker: Rc<Worker>,
+    gateway: Addr<Gateway>,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").field("is_open", &self.open.is_some()).finish_non_exhaustive()
+    }
 }
 
 impl Door {
     /// Starts the actors of HTTP worker number `worker` on this thread. Without an audit log the door stays shut.
     pub fn open(worker: usize, shared: &Shared) -> Self {
-        let gateway = match Gateway::new(worker, shared) {
-            Ok(gateway) => Some(gateway.start()),
+        let open = match Gateway::new(worker, shared) {
+            Ok(gateway) => Some(Open { worker: gateway.0.clone(), gateway: gateway.start() }),
             Err(error) => {
                 tracing::error!(%error, worker, "the worker has no audit log and answers nothing");
                 None
             }
         };
-        Self { gateway }
+        Self { open }
     }
 }
 
 impl Service for Door {
+    /// A request that reads is answered in its connection's task: nobody's state is changed, so no actor need be asked,
+    /// and a read that nobody waits for any more ends with its connection. All others are the gateway actor's, which
+    /// sees a change to its end and its record even when the client has gone.
     fn answer(&self, arrived: Arrived) -> LocalBoxFuture<'static, Answer> {
-        let reply = self.gateway.as_ref().map(|gateway| gateway.send(Ask(arrived)));
-        Box::pin(async move {
-            match reply {
-                Some(reply) => reply.await.unwrap_or_else(|_| wire::internal()),
-                None => wire::internal(),
-            }
-        })
+        let Some(Open { worker, gateway }) = self.open.clone() else { return ready(wire::internal()).boxed_local() };
+        let spec = wire::operation(arrived.headers.iter()).and_then(operation::find);
+        if let Some(answer) = spec.and_then(|spec| worker.shed(spec, &arrived)) {
+            return ready(answer).boxed_local();
+        }
+        if spec.is_some_and(|spec| spec.effect == Effect::Read) {
+            return async move { worker.answer(&arrived).await }.boxed_local();
+        }
+        let reply = gateway.send(Ask(arrived));
+        async move { reply.await.unwrap_or_else(|_| wire::internal()) }.boxed_local()
     }
 }
 
@@ -126,7 +145,7 @@ impl Gateway {
     fn new(worker: usize, shared: &Shared) -> Result<Self, AuditError> {
         let desk = shared.region.desk(&format!("worker-{worker}"))?;
         Ok(Self(Rc::new(Worker {
-            local: KeyManager::new(shared.region.clone()).start(),
+            local: KeyManager::new(shared.region.clone()),
             throttled: RefCell::default(),
             day_keys: RefCell::default(),
             sessions: RefCell::default(),
@@ -140,8 +159,8 @@ impl Gateway {
 /// What the requests of one worker share.
 struct Worker {
     shared: Shared,
-    /// This worker's key manager, for requests that read.
-    local: Addr<KeyManager>,
+    /// This worker's key manager, for requests that read. It is no actor of its own: what it does orders nothing.
+    local: KeyManager,
     desk: Desk,
     day_keys: RefCell<DayKeys>,
     sessions: RefCell<Sessions>,
@@ -166,6 +185,19 @@ impl Worker {
         };
         self.shared.metrics.answered(name, code, arrived.received.elapsed());
         answer
+    }
+
+    /// Turns a request away when its class has as much as it takes, before its signature is checked: under overload each
+    /// refusal takes from what was let in. It takes no permit, so it cannot keep anybody out; as its caller is not known
+    /// it is counted and has no record.
+    fn shed(&self, spec: &Spec, arrived: &Arrived) -> Option<Answer> {
+        if !self.shared.admission.is_full(spec.effect) {
+            return None;
+        }
+        let (answer, code) = spelled(&KmsError::Overloaded);
+        self.shared.metrics.shed.increment();
+        self.shared.metrics.answered(spec.name, code, arrived.received.elapsed());
+        Some(answer)
     }
 
     async fn kms(&self, name: &str, arrived: &Arrived) -> (Answer, &'static str) {
@@ -245,19 +277,17 @@ impl Worker {
     /// The permit is held until the answer is ready to go.
     async fn run(&self, prepared: Prepared, _permit: Permit, arrived: &Arrived) -> (Answer, &'static str) {
         let effect = prepared.effect;
-        let to = match effect {
-            Effect::Read => Some(&self.local),
-            Effect::Write => self.shared.region.owner(prepared.owner),
-        };
-        let Some(to) = to else { return self.turned(prepared.turn(KmsError::Overloaded)).await };
         self.shared.metrics.key_manager_requests.increment();
         let answered = match effect {
-            // On this thread, so it answers for as long as anybody is here to hear it.
-            Effect::Read => prepared.send(to).await,
+            // In this task, so it answers for as long as anybody is here to hear it.
+            Effect::Read => Some(prepared.run(&self.local).await),
             // A key manager that is late has its deadline too: this one is only for one that does not answer at all.
             Effect::Write => {
+                let Some(owner) = self.shared.region.owner(prepared.owner) else {
+                    return self.turned(prepared.turn(KmsError::Overloaded)).await;
+                };
                 let patience = self.deadline(arrived, effect) + Duration::from_secs(1);
-                tokio::time::timeout_at(patience.into(), prepared.send(to)).await.ok().flatten()
+                tokio::time::timeout_at(patience.into(), prepared.send(owner)).await.ok().flatten()
             }
         };
         match answered {

@@ -41,6 +41,8 @@ pub struct Metrics {
     pub key_manager_requests: Counter,
     /// Requests refused by a rate or by the number in flight.
     pub throttled: Counter,
+    /// Requests refused for load before their signature was checked.
+    pub shed: Counter,
     /// Connections closed at accept, since they came from outside the endpoint's client ranges.
     pub connections_refused: Counter,
     pub connections_accepted: Counter,
@@ -111,11 +113,12 @@ impl Metrics {
         Ok(())
     }
 
-    fn counters(&self) -> [(&'static str, &'static str, &Counter); 12] {
+    fn counters(&self) -> [(&'static str, &'static str, &Counter); 13] {
         [
             ("kannuki_endpoint_refusals_total", "Requests refused by an endpoint's policy.", &self.endpoint_refusals),
             ("kannuki_key_manager_requests_total", "Requests handed to a key manager.", &self.key_manager_requests),
             ("kannuki_throttled_total", "Requests refused by a rate or for load.", &self.throttled),
+            ("kannuki_shed_total", "Requests refused for load before authentication.", &self.shed),
             ("kannuki_connections_refused_total", "Connections from outside client ranges.", &self.connections_refused),
             ("kannuki_connections_accepted_total", "Connections taken in.", &self.connections_accepted),
             ("kannuki_connections_closed_total", "Connections ended.", &self.connections_closed),

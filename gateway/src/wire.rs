@@ -170,7 +170,8 @@ fn sole<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>, name: &str) -> O
     if values.next().is_some() { None } else { std::str::from_utf8(value).ok() }
 }
 
-fn operation<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Option<&'a str> {
+/// The operation that `X-Amz-Target` names: letters and digits, whether or not there is such an operation.
+pub fn operation<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Option<&'a str> {
     let name = sole(headers, "x-amz-target")?.strip_prefix(TARGET_PREFIX)?;
     let is_name = (1..=OPERATION_LENGTH_MAX).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric());
     is_name.then_some(name)

@@ -11,6 +11,7 @@ mod lifecycle;
 mod model;
 mod readme;
 mod states;
+mod strangers;
 mod strict;
 mod table;
 mod tamper;

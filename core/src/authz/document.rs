@@ -63,7 +63,8 @@ impl Kind {
         }
     }
 
-    fn size(self, text: &str) -> usize {
+    /// The characters of a text that count towards [`Kind::size_max`].
+    pub fn size(self, text: &str) -> usize {
         match self {
             Self::Key => text.len(),
             Self::Endpoint => text.chars().count(),

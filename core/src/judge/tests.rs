@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod keys;
-mod layers;
+pub(crate) mod layers;
 
 use serde_json::{Value, json};
 

@@ -136,6 +136,7 @@ pub struct GrantRecord {
     pub id: String,
     pub key: KeyId,
     pub name: Option<String>,
+    /// Users and roles by their unique ids, as is `retiring`; others by ARN or, services, by name.
     pub grantee: String,
     pub retiring: Option<String>,
     /// GrantOperation names, in the caller's order.
@@ -154,7 +155,7 @@ impl GrantRecord {
     /// The grant as the decision reads it. Err says what in it is no such thing.
     pub fn as_grant(&self) -> Result<Grant, String> {
         let principal = |name: &str| {
-            let known = PrincipalName::from_arn(name).or_else(|| PrincipalName::from_service(name));
+            let known = PrincipalName::from_aws(name).or_else(|| PrincipalName::from_service(name));
             known.ok_or_else(|| format!("{name} is not a principal"))
         };
         let operations = Operations::from_names(self.operations.iter().map(String::as_str));

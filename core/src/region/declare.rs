@@ -13,7 +13,7 @@ use crate::authz::{Document, Kind};
 use crate::error::KmsError;
 use crate::id::{AccountId, AliasName, KeyId};
 use crate::key::record::{
-    AliasRecord, EndpointRecord, KeyRecord, MaterialRecord, NetworkRecord, Stored, Tag, VpcRecord,
+    AliasRecord, EndpointRecord, KeyRecord, MaterialRecord, NetworkRecord, RoleRecord, Stored, Tag, VpcRecord,
 };
 use crate::key::state::KeyState;
 use crate::model::{KeySpec, KeyUsageType, OriginType};
@@ -54,6 +54,7 @@ impl Region {
                 declared: BTreeSet::new(),
                 unique_ids: BTreeMap::new(),
                 members: BTreeSet::new(),
+                trusting: Vec::new(),
             };
             let batch = batch.of(manifest).await?;
             if batch.writes.is_empty() {
@@ -77,6 +78,8 @@ struct Declaration<'a> {
     declared: BTreeSet<RowKey>,
     /// Of the users and roles that the manifest has, by ARN.
     unique_ids: BTreeMap<String, String>,
+    /// Roles whose trust policies are still to be read: ARN, row, record.
+    trusting: Vec<(String, String, RoleRecord)>,
     /// Accounts that are in an organization.
     members: BTreeSet<AccountId>,
 }
@@ -92,6 +95,7 @@ impl Declaration<'_> {
         for account in &manifest.accounts {
             self.account(account).await?;
         }
+        self.trust()?;
         for organization in &manifest.organizations {
             self.organization(organization)?;
         }
@@ -141,9 +145,9 @@ impl Declaration<'_> {
             Some(_) => return Err(malformed("it is there, in another account")),
             None => {}
         }
-        if let Some(policy) = &key.policy {
-            parse(policy, Kind::Key, &format!("the policy of key {id}"))?;
-        }
+        let policy = key.policy.as_deref();
+        let policy =
+            policy.map(|policy| self.bound(policy, Kind::Key, &format!("the policy of key {id}"))).transpose()?;
         let record = KeyRecord {
             id,
             account: account_id(&key.account)?,
@@ -154,7 +158,7 @@ impl Declaration<'_> {
             origin: OriginType::AwsKms,
             multi_region: false,
             state: KeyState::new(),
-            policy: key.policy.clone(),
+            policy,
             tags: key
                 .tags
                 .iter()

@@ -22,7 +22,7 @@ const VPC: &str = "vpc-0aaaaaaaaaaaaaaa1";
 
 /// The ARN of a user of the cast.
 pub(crate) fn arn(user: &str) -> String {
-    let account = if matches!(user, "partner" | "stranger") { PARTNER } else { ACCOUNT };
+    let account = if matches!(user, "partner" | "stranger" | "prying") { PARTNER } else { ACCOUNT };
     format!("arn:aws:iam::{account}:user/{user}")
 }
 
@@ -45,10 +45,12 @@ pub(crate) fn document(statements: impl IntoIterator<Item = Value>) -> String {
 }
 
 /// administrator and keeper may do everything, as partner may in the other account; nobody and stranger have no
-/// identity policy; untagging may do everything but tag.
+/// identity policy; untagging may do everything but tag; prying, in the other account, has a policy that asks for a tag.
 pub(crate) fn cast() -> Manifest {
     let everything = json!({"Effect": "Allow", "Action": "kms:*", "Resource": "*"});
     let no_tags = json!({"Effect": "Deny", "Action": "kms:TagResource", "Resource": "*"});
+    let secret = json!({"StringEquals": {"aws:ResourceTag/secret": "yes"}});
+    let no_secrets = json!({"Effect": "Deny", "Action": "kms:*", "Resource": "*", "Condition": secret});
     let any =
         |effect: &str, action: &str| json!({"Effect": effect, "Principal": "*", "Action": action, "Resource": "*"});
     Manifest {
@@ -62,7 +64,14 @@ pub(crate) fn cast() -> Manifest {
                     user("untagging", vec![everything.clone(), no_tags]),
                 ],
             ),
-            account(PARTNER, vec![user("partner", vec![everything]), user("stranger", vec![])]),
+            account(
+                PARTNER,
+                vec![
+                    user("partner", vec![everything.clone()]),
+                    user("stranger", vec![]),
+                    user("prying", vec![everything, no_secrets]),
+                ],
+            ),
         ],
         organizations: Vec::new(),
         vpcs: vec![Vpc {

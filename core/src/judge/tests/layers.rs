@@ -17,7 +17,7 @@ use crate::registry::{
 use crate::request::{Caller, SessionFacts};
 use crate::scene::{ELSEWHERE, HERE, OPEN, Scene, manifest, play};
 
-pub(super) fn document(effect: &str, action: &str, condition: Value) -> String {
+pub(crate) fn document(effect: &str, action: &str, condition: Value) -> String {
     json!({ "Version": "2012-10-17",
         "Statement": { "Effect": effect, "Action": action, "Resource": "*", "Condition": condition } })
     .to_string()
@@ -27,7 +27,7 @@ fn managed(name: &str, effect: &str, action: &str) -> ManagedPolicy {
     ManagedPolicy { name: name.to_owned(), path: "/".to_owned(), document: document(effect, action, json!({})) }
 }
 
-pub(super) fn role(name: &str) -> Role {
+pub(crate) fn role(name: &str) -> Role {
     Role {
         name: name.to_owned(),
         path: "/team/".to_owned(),
@@ -42,7 +42,7 @@ pub(super) fn role(name: &str) -> Role {
 }
 
 /// An organization whose management account is the first, with the second in a unit of a unit.
-pub(super) fn organization() -> Organization {
+pub(crate) fn organization() -> Organization {
     let unit = |id: &str, parent: &str| OrganizationalUnit {
         id: id.to_owned(),
         parent: parent.to_owned(),
@@ -74,7 +74,7 @@ async fn declare(scene: &Scene, change: impl FnOnce(&mut Manifest)) {
 }
 
 /// A session of a role of the first account.
-pub(super) fn session(scene: &Scene, name: &str, policy: Option<String>) -> Caller {
+pub(crate) fn session(scene: &Scene, name: &str, policy: Option<String>) -> Caller {
     let view = scene.region.view();
     let role = view.role_named(AccountId::parse(HERE).unwrap(), name).unwrap();
     let principal = role.principal("s1");

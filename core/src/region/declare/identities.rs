@@ -15,6 +15,7 @@ use crate::key::record::{
     CredentialRecord, GroupRecord, IdentityRecord, IssuerRecord, ManagedPolicyRecord, OrganizationRecord, RoleRecord,
     Stored, UserRecord,
 };
+use crate::principals::{self, Directory};
 use crate::registry::{
     AccessKey, Account, ControlPolicyKind, Group, Issuer, ManagedPolicy, NamedPolicy, Organization, Role, User,
 };
@@ -69,7 +70,6 @@ impl Declaration<'_> {
 
     fn role(&mut self, account: AccountId, role: &Role) -> Result<(), DeclareError> {
         let arn = self.view.place.iam_arn(account, "role", &role.path, &role.name);
-        parse(&role.trust_policy, Kind::Trust, &format!("the trust policy of {arn}"))?;
         self.require_policies(account, &role.managed_policies, role.permissions_boundary.as_deref(), &arn)?;
         let key = row::role(account, &role.name);
         let known = match self.view.registered(&key).map(|registered| &registered.record) {
@@ -88,9 +88,29 @@ impl Declaration<'_> {
             trust_policy: role.trust_policy.clone(),
             max_session_duration_seconds: role.max_session_duration_seconds,
         };
-        self.unique_ids.insert(arn, record.id.clone());
-        self.register(key, IdentityRecord::Role(record));
+        self.unique_ids.insert(arn.clone(), record.id.clone());
+        self.declared.insert(RowKey::new(Table::Identity, key.clone()));
+        self.trusting.push((arn, key, record));
         Ok(())
+    }
+
+    /// Registers the roles, once everyone whom they may trust is known.
+    pub(super) fn trust(&mut self) -> Result<(), DeclareError> {
+        for (arn, key, record) in std::mem::take(&mut self.trusting) {
+            let what = format!("the trust policy of {arn}");
+            let trust_policy = self.bound(&record.trust_policy, Kind::Trust, &what)?;
+            self.register(key, IdentityRecord::Role(RoleRecord { trust_policy, ..record }));
+        }
+        Ok(())
+    }
+
+    /// A policy that parses and names only whom there is, as it is to be stored.
+    pub(super) fn bound(&self, text: &str, kind: Kind, what: &str) -> Result<String, DeclareError> {
+        parse(text, kind, what)?;
+        principals::at_rest(text, &self.view.place, self).map_err(|absent| DeclareError::Malformed {
+            what: what.to_owned(),
+            why: format!("it names {absent}, which is not there"),
+        })
     }
 
     fn issuer(&mut self, account: AccountId, issuer: &Issuer) {
@@ -223,6 +243,25 @@ impl Declaration<'_> {
     fn register(&mut self, key: String, record: IdentityRecord) {
         let known = self.view.registered(&key).is_some_and(|registered| registered.record == record);
         self.put(Table::Identity, key, known, || record.encode());
+    }
+}
+
+/// Who there will be once the manifest is applied.
+impl Directory for Declaration<'_> {
+    fn has_account(&self, account: AccountId) -> bool {
+        self.declared.contains(&RowKey::new(Table::Identity, row::account(account)))
+    }
+
+    fn unique_id(&self, arn: &str) -> Option<String> {
+        self.unique_ids.get(arn).cloned()
+    }
+
+    fn has_unique_id(&self, id: &str) -> bool {
+        self.unique_ids.values().any(|known| known == id)
+    }
+
+    fn has_role_named(&self, account: AccountId, name: &str) -> bool {
+        self.declared.contains(&RowKey::new(Table::Identity, row::role(account, name)))
     }
 }
 
