@@ -167,6 +167,10 @@ impl Scene {
         Entry::open(self.desk.clone(), &self.region.view(), asked, Service::Kms, name.to_owned())
     }
 
+    pub(crate) fn sts_entry(&self, asked: &Arc<Asked>, name: &str) -> Entry {
+        Entry::open(self.desk.clone(), &self.region.view(), asked, Service::Sts, name.to_owned())
+    }
+
     /// What `who` is answered.
     pub(crate) async fn ask(&self, who: &str, name: &str, body: Value) -> Result<Value, KmsError> {
         self.ask_through(None, who, name, body).await

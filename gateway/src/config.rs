@@ -35,6 +35,7 @@ pub struct Config {
     pub audit: Audit,
     pub log: Log,
     pub seal: Seal,
+    pub web_identity: WebIdentity,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +115,12 @@ pub enum LogFormat {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebIdentity {
+    /// CAs, in PEM, that the certificates of issuers must come from; the system's roots when `None`.
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
     /// What wraps the root key at rest; made at the first start.
     pub key_file: PathBuf,
@@ -137,6 +144,7 @@ impl Config {
             audit: Audit { file_bytes_max: 64 << 20, keep_bytes: 4 << 30 },
             log: Log { format: LogFormat::Text, level: LevelFilter::INFO },
             seal: Seal { key_file: data.join("seal.key") },
+            web_identity: WebIdentity { ca_file: None },
         }
     }
 
@@ -246,6 +254,9 @@ fn config(root: &Section<'_>, folder: &Path) -> Config {
     }
     if let Some(file) = root.section("seal").and_then(|section| section.text("key_file")) {
         config.seal.key_file = folder.join(file.value);
+    }
+    if let Some(file) = root.section("web_identity").and_then(|section| section.text("ca_file")) {
+        config.web_identity.ca_file = Some(folder.join(file.value));
     }
     config
 }

@@ -6,6 +6,7 @@ mod authenticate;
 mod record;
 mod session;
 mod sts;
+mod web_identity;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -27,8 +28,10 @@ pub use self::admission::Admission;
 use self::admission::Permit;
 use self::authenticate::DayKeys;
 use self::session::Sessions;
+use self::web_identity::KeySets;
 use crate::access_log::AccessLog;
 use crate::authn::AuthnError;
+use crate::issuers::Issuers;
 use crate::listener::Role;
 use crate::metrics::Metrics;
 use crate::serve::{Answer, Arrived, Service};
@@ -41,6 +44,7 @@ pub struct Shared {
     pub admission: Arc<Admission>,
     pub metrics: Arc<Metrics>,
     pub access_log: Arc<AccessLog>,
+    pub issuers: Arc<Issuers>,
     /// How long after its arrival a request that reads is still worth answering.
     pub deadline_read: Duration,
     /// The same for a request that writes: a mutation waits for the store, within an SDK's read timeout.
@@ -141,6 +145,7 @@ impl Gateway {
             throttled: RefCell::default(),
             day_keys: RefCell::default(),
             sessions: RefCell::default(),
+            key_sets: RefCell::default(),
             shared: shared.clone(),
             desk,
         })))
@@ -155,6 +160,7 @@ struct Worker {
     desk: Desk,
     day_keys: RefCell<DayKeys>,
     sessions: RefCell<Sessions>,
+    key_sets: RefCell<KeySets>,
     throttled: RefCell<Counted>,
 }
 

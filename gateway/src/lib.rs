@@ -6,6 +6,7 @@ pub mod authn;
 pub mod certificate;
 pub mod config;
 pub mod gateway;
+pub mod issuers;
 pub mod listener;
 pub mod manifest;
 pub mod metrics;

@@ -54,6 +54,7 @@ pub struct Metrics {
     pub panics: Counter,
     pub access_log_dropped: Counter,
     /// Manifests applied to the running region.
+    pub issuer_fetch_failures: Counter,
     pub manifests_applied: Counter,
     requests: Labelled<Labelled<Counter>>,
     latency: Labelled<Histogram>,
@@ -112,7 +113,7 @@ impl Metrics {
         Ok(())
     }
 
-    fn counters(&self) -> [(&'static str, &'static str, &Counter); 12] {
+    fn counters(&self) -> [(&'static str, &'static str, &Counter); 13] {
         [
             ("kannuki_endpoint_refusals_total", "Requests refused by an endpoint's policy.", &self.endpoint_refusals),
             ("kannuki_key_manager_requests_total", "Requests handed to a key manager.", &self.key_manager_requests),
@@ -125,6 +126,11 @@ impl Metrics {
             ("kannuki_http_refusals_total", "Requests that were not proper HTTP in time.", &self.http_refusals),
             ("kannuki_panics_total", "Requests during which the service panicked.", &self.panics),
             ("kannuki_access_log_dropped_total", "Access log lines not written.", &self.access_log_dropped),
+            (
+                "kannuki_issuer_fetch_failures_total",
+                "Fetches of issuers' keys that failed.",
+                &self.issuer_fetch_failures,
+            ),
             ("kannuki_manifest_applied_total", "Manifests applied to the running region.", &self.manifests_applied),
         ]
     }

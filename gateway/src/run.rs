@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::access_log::{AccessLog, AccessLogLimits};
 use crate::config::{self, Config};
 use crate::gateway::{Admission, Door, Shared};
+use crate::issuers::Issuers;
 use crate::listener::Role;
 use crate::manifest;
 use crate::metrics::Metrics;
@@ -88,11 +89,14 @@ fn start(plan: &Plan, region: &Arc<Region>) -> Result<Serving, RunError> {
         AccessLog::open(&plan.folder.path().join("access.log"), AccessLogLimits::default(), metrics.clone())
             .map_err(failed("the access log"))?;
     let config = &plan.config;
+    let issuers = Issuers::start(region, config.web_identity.ca_file.as_deref(), metrics.clone())
+        .map_err(failed("the CAs of issuers"))?;
     let shared = Shared {
         region: region.clone(),
         admission: Arc::new(Admission::new(config.limits.in_flight_quick_max, config.limits.in_flight_slow_max)),
         metrics: metrics.clone(),
         access_log: Arc::new(access_log),
+        issuers,
         deadline_read: config.limits.deadline,
         deadline_write: config.limits.deadline,
     };

@@ -35,6 +35,8 @@ format = "json"
 level = "debug"
 [seal]
 key_file = "/keys/seal"
+[web_identity]
+ca_file = "issuers.pem"
 "#;
 
 fn parse(text: &str) -> Result<Config, Vec<String>> {
@@ -82,6 +84,7 @@ fn every_setting_is_read() {
         audit: Audit { file_bytes_max: 1 << 20, keep_bytes: 2 << 20 },
         log: Log { format: LogFormat::Json, level: LevelFilter::DEBUG },
         seal: Seal { key_file: "/keys/seal".into() },
+        web_identity: WebIdentity { ca_file: Some(folder.join("issuers.pem")) },
     };
     assert_eq!(parse(FULL).unwrap(), expected);
 }
