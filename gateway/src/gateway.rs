@@ -4,6 +4,7 @@
 mod admission;
 mod authenticate;
 mod record;
+mod source;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,14 +19,14 @@ use kms_core::error::KmsError;
 use kms_core::key_manager::{Answered, KeyManager, MAILBOX_MAX, Reply};
 use kms_core::operation::{self, Effect, Spec};
 use kms_core::region::Region;
-use kms_core::request::{Asked, Meta, Prepared, Source, Turned};
+use kms_core::request::{Asked, Meta, Prepared, Turned};
 
 pub use self::admission::Admission;
 use self::admission::Permit;
 use self::authenticate::DayKeys;
 use crate::access_log::AccessLog;
+use crate::attestation::{Attestations, Unproved};
 use crate::authn::AuthnError;
-use crate::listener::Role;
 use crate::metrics::Metrics;
 use crate::serve::{Answer, Arrived, Service};
 use crate::sts;
@@ -38,6 +39,7 @@ pub struct Shared {
     pub admission: Arc<Admission>,
     pub metrics: Arc<Metrics>,
     pub access_log: Arc<AccessLog>,
+    pub attestations: Arc<Attestations>,
     /// How long after its arrival a request that reads is still worth answering.
     pub deadline_read: Duration,
     /// The same for a request that writes: a mutation waits for the store, within an SDK's read timeout.
@@ -57,6 +59,7 @@ impl std::fmt::Debug for Gateway {
 #[derive(Clone, Debug)]
 pub struct Door {
     gateway: Option<Addr<Gateway>>,
+    region: Arc<Region>,
 }
 
 impl Door {
@@ -69,7 +72,7 @@ impl Door {
                 None
             }
         };
-        Self { gateway }
+        Self { gateway, region: shared.region.clone() }
     }
 }
 
@@ -82,6 +85,10 @@ impl Service for Door {
                 None => wire::internal(),
             }
         })
+    }
+
+    fn is_well(&self) -> bool {
+        self.gateway.is_some() && self.region.ailment().is_none()
     }
 }
 
@@ -341,14 +348,6 @@ impl Worker {
             }
     }
 
-    fn source(arrived: &Arrived) -> Source {
-        let address = arrived.connection.peer.ip();
-        match &arrived.connection.role {
-            Role::Public => Source::Public { address },
-            Role::Endpoint { id, zone } => Source::Endpoint { id: id.clone(), zone: zone.clone(), address },
-        }
-    }
-
     fn meta(&self, arrived: &Arrived, effect: Effect) -> Meta {
         Meta {
             request_id: arrived.request_id.clone(),
@@ -368,22 +367,22 @@ impl Worker {
         name: &str,
         arrived: &Arrived,
     ) -> (Answer, &'static str) {
-        let error = match failure {
-            Failure::Authn { error, .. } => error,
+        let (refused, why, claimed) = match failure {
+            Failure::Authn { error, claimed } => {
+                let (status, code, message) = (error.status(protocol), error.code(protocol), error.to_string());
+                self.shared.metrics.authn_failed(code);
+                ((status, code, message.clone()), message, claimed.clone())
+            }
+            Failure::Source(unproved) => (source::refusal(protocol), unproved.to_string(), None),
             Failure::Service(error) => {
                 tracing::error!(cause = error.cause(), "a caller could not be authenticated");
                 return spelled(error);
             }
         };
-        let (status, code, message) = (error.status(protocol), error.code(protocol), error.to_string());
-        self.shared.metrics.authn_failed(code);
-        let claimed = match failure {
-            Failure::Authn { claimed, .. } => claimed.clone(),
-            Failure::Service(_) => None,
-        };
+        let (status, code, message) = refused;
         self.shared
             .access_log
-            .record(arrived.received_at.seconds(), record::access(arrived, name, claimed, code, &message));
+            .record(arrived.received_at.seconds(), record::access(arrived, name, claimed, code, &why));
         let answer = match protocol {
             Protocol::Json => wire::error(status, code, &message),
             Protocol::Query => sts::error(status, code, &message, &arrived.request_id),
@@ -399,6 +398,8 @@ async fn written(record: Result<HandedIn, AuditError>) -> Result<Position, Audit
 
 /// Why a caller was not authenticated.
 enum Failure {
+    /// It is not known where the request comes from.
+    Source(Unproved),
     /// `claimed` is the access key id that the request names.
     Authn { error: AuthnError, claimed: Option<String> },
     /// The service could not tell.

@@ -3,7 +3,7 @@
 //! is a JSON object) nor where a manifest is stored.
 
 pub mod demo;
-mod grammar;
+pub(crate) mod grammar;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;

@@ -51,6 +51,7 @@ impl Worker {
         service: &str,
         effect: Effect,
     ) -> Result<Asked, Failure> {
+        let source = self.source(arrived)?;
         let Arrived { method, path, query, .. } = arrived;
         let head = Head { method, path, query, headers: arrived.headers.iter().collect() };
         let signed = Signed::parse(&head).map_err(|error| Failure::Authn { error, claimed: None })?;
@@ -65,7 +66,7 @@ impl Worker {
         let key = self.day_key(&signed, credential, arrived, effect).await?;
         signed.verify(&key, &arrived.body).map_err(failed)?;
         let caller = caller(&view, credential).ok_or_else(|| failed(AuthnError::UnknownToken))?;
-        Ok(Asked { caller, source: Self::source(arrived), meta: self.meta(arrived, effect) })
+        Ok(Asked { caller, source, meta: self.meta(arrived, effect) })
     }
 
     async fn day_key(
