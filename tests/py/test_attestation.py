@@ -51,14 +51,6 @@ def attested(tmp_path_factory):
         yield region
 
 
-def last_record(region):
-    return list(audit_trail.records(region.data / "audit"))[-1]
-
-
-def records_of(region, operation):
-    return [record for record in audit_trail.records(region.data / "audit") if record.get("eventName") == operation]
-
-
 def test_boto3_through_an_edge(attested):
     def client(service, endpoint, address):
         made = boto_client(service, attested.url("public"), attested.ca, attested.credentials("administrator"))
@@ -67,20 +59,22 @@ def test_boto3_through_an_edge(attested):
     kms = client("kms", ADDRESSED, "127.0.61.7")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     sealed = kms.encrypt(KeyId=key, Plaintext=b"attested")["CiphertextBlob"]
-    assert kms.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"attested"
-    record = records_of(attested, "Decrypt")[-1]
+    opened = kms.decrypt(CiphertextBlob=sealed)
+    assert opened["Plaintext"] == b"attested"
+    record = attested.record_of(opened)
     assert (record["vpcEndpointId"], record["sourceIPAddress"]) == (ADDRESSED, "127.0.61.7")
     assert record["kannuki"]["source"] == {"proof": "attestation", "by": "edge"}
     with refused("AccessDeniedException") as seen:
-        client("kms", ADDRESSED, "127.0.61.8").encrypt(KeyId=key, Plaintext=b"")
+        client("kms", ADDRESSED, "127.0.61.8").encrypt(KeyId=key, Plaintext=b"attested")
     assert "because no VPC endpoint policy allows" in seen.message
     reading = client("kms", READING, "127.0.61.8")
     reading.list_keys()
     with refused("AccessDeniedException") as seen:
         reading.create_key()
     assert "because no VPC endpoint policy allows" in seen.message
-    assert client("sts", READING, "127.0.61.8").get_caller_identity()["Account"] == "111122223333"
-    assert records_of(attested, "GetCallerIdentity")[-1]["vpcEndpointId"] == READING
+    identity = client("sts", READING, "127.0.61.8").get_caller_identity()
+    assert identity["Account"] == "111122223333"
+    assert attested.record_of(identity)["vpcEndpointId"] == READING
 
 
 def test_the_source_is_the_requests_not_the_connections(attested):
@@ -95,7 +89,7 @@ def test_the_source_is_the_requests_not_the_connections(attested):
         attest = endpoint and attested.edge.attesting(endpoint, address)
         answer = line.call("CreateKey", attest=attest)
         assert answer.status == status, (endpoint, address, answer)
-        record = records_of(attested, "CreateKey")[-1]
+        record = attested.record_of(answer)
         assert record.get("vpcEndpointId") == endpoint
         assert record["sourceIPAddress"] == (address or "127.0.0.1")
         assert record["kannuki"]["source"] == (
@@ -106,15 +100,17 @@ def test_the_source_is_the_requests_not_the_connections(attested):
 
 def test_eddsa_from_its_own_place(attested):
     line = attested.line(source="127.0.61.9")
-    assert line.call("ListKeys", attest=attested.side.attesting(READING, "127.0.61.8")).status == 200
-    assert records_of(attested, "ListKeys")[-1]["kannuki"]["source"] == {"proof": "attestation", "by": "side"}
+    answer = line.call("ListKeys", attest=attested.side.attesting(READING, "127.0.61.8"))
+    assert answer.status == 200
+    assert attested.record_of(answer)["kannuki"]["source"] == {"proof": "attestation", "by": "side"}
     line.close()
 
 
 def test_two_proofs_that_agree(attested):
     line = attested.line(READING)
-    assert line.call("ListKeys", attest=attested.edge.attesting(READING, "127.0.61.8")).status == 200
-    assert records_of(attested, "ListKeys")[-1]["sourceIPAddress"] == "127.0.61.8"
+    answer = line.call("ListKeys", attest=attested.edge.attesting(READING, "127.0.61.8"))
+    assert answer.status == 200
+    assert attested.record_of(answer)["sourceIPAddress"] == "127.0.61.8"
     line.close()
 
 

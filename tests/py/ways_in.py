@@ -12,12 +12,12 @@ import json
 import socket
 import struct
 import time
-import urllib.parse
 import uuid
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
+import audit_trail
 from region import REGION, Region, binary, free_port
 from signing import Answer, Signer, context
 
@@ -89,6 +89,14 @@ class WaysIn(Region):
 
     def command(self):
         return [binary(), "serve", "--config", str(self.config)]
+
+    def record_of(self, answered, event_type="AwsApiCall"):
+        """The audit record of a call, by its answer here or from boto3."""
+        metadata = answered["ResponseMetadata"]["HTTPHeaders"] if isinstance(answered, dict) else answered.headers
+        records = audit_trail.records(self.data / "audit")
+        of_call = [each for each in records if each.get("requestID") == metadata["x-amzn-requestid"]]
+        (found,) = [record for record in of_call if record["eventType"] == event_type]
+        return found
 
     def refusals(self, what, reason):
         """How often one of the two was not believed for this reason: `proxy_headers` or `attestations`."""
@@ -225,8 +233,3 @@ class Edge:
 
         client.meta.events.register("before-send.*", attest)
         return client
-
-
-def netloc(url):
-    parts = urllib.parse.urlsplit(url)
-    return parts.hostname, parts.port
