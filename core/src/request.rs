@@ -56,11 +56,22 @@ pub struct SessionFacts {
     pub federated_provider: Option<Arc<str>>,
 }
 
-/// Where a connection was proved to come from.
+/// Where a request was proved to come from. `address` is the client's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     Public { address: IpAddr },
-    Endpoint { id: Arc<str>, zone: Arc<str>, address: IpAddr },
+    Endpoint { id: Arc<str>, address: IpAddr, proof: Proof },
+}
+
+/// What proved that a request came through its endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It arrived at the endpoint's own interface in this availability zone.
+    Listener { zone: Arc<str> },
+    /// The balancer of this name said so, in the PROXY protocol.
+    Proxy { balancer: Arc<str> },
+    /// The attestation key of this name signed it.
+    Attestation { key: Arc<str> },
 }
 
 impl Source {

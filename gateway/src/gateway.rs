@@ -5,6 +5,7 @@ mod admission;
 mod authenticate;
 mod record;
 mod session;
+mod source;
 mod sts;
 mod web_identity;
 
@@ -22,7 +23,7 @@ use kms_core::error::KmsError;
 use kms_core::key_manager::{Answered, KeyManager, MAILBOX_MAX, Reply};
 use kms_core::operation::{self, Effect, Spec};
 use kms_core::region::Region;
-use kms_core::request::{Asked, Meta, Prepared, Source, Turned};
+use kms_core::request::{Asked, Meta, Prepared, Turned};
 
 pub use self::admission::Admission;
 use self::admission::Permit;
@@ -30,9 +31,9 @@ use self::authenticate::DayKeys;
 use self::session::Sessions;
 use self::web_identity::KeySets;
 use crate::access_log::AccessLog;
+use crate::attestation::{Attestations, Unproved};
 use crate::authn::AuthnError;
 use crate::issuers::Issuers;
-use crate::listener::Role;
 use crate::metrics::Metrics;
 use crate::serve::{Answer, Arrived, Service};
 use crate::wire::{self, Protocol, Route};
@@ -45,6 +46,7 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     pub access_log: Arc<AccessLog>,
     pub issuers: Arc<Issuers>,
+    pub attestations: Arc<Attestations>,
     /// How long after its arrival a request that reads is still worth answering.
     pub deadline_read: Duration,
     /// The same for a request that writes: a mutation waits for the store, within an SDK's read timeout.
@@ -103,6 +105,10 @@ impl Service for Door {
         }
         let reply = gateway.send(Ask(arrived));
         async move { reply.await.unwrap_or_else(|_| wire::internal()) }.boxed_local()
+    }
+
+    fn is_well(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.worker.shared.region.ailment().is_none())
     }
 }
 
@@ -351,14 +357,6 @@ impl Worker {
             }
     }
 
-    fn source(arrived: &Arrived) -> Source {
-        let address = arrived.connection.peer.ip();
-        match &arrived.connection.role {
-            Role::Public => Source::Public { address },
-            Role::Endpoint { id, zone } => Source::Endpoint { id: id.clone(), zone: zone.clone(), address },
-        }
-    }
-
     fn meta(&self, arrived: &Arrived, effect: Effect) -> Meta {
         Meta {
             request_id: arrived.request_id.clone(),
@@ -378,22 +376,22 @@ impl Worker {
         name: &str,
         arrived: &Arrived,
     ) -> (Answer, &'static str) {
-        let error = match failure {
-            Failure::Authn { error, .. } => error,
+        let (refused, why, claimed) = match failure {
+            Failure::Authn { error, claimed } => {
+                let (status, code, message) = (error.status(protocol), error.code(protocol), error.to_string());
+                self.shared.metrics.authn_failed(code);
+                ((status, code, message.clone()), message, claimed.clone())
+            }
+            Failure::Source(unproved) => (source::refusal(protocol), unproved.to_string(), None),
             Failure::Service(error) => {
                 tracing::error!(cause = error.cause(), "a caller could not be authenticated");
                 return spelled(error);
             }
         };
-        let (status, code, message) = (error.status(protocol), error.code(protocol), error.to_string());
-        self.shared.metrics.authn_failed(code);
-        let claimed = match failure {
-            Failure::Authn { claimed, .. } => claimed.clone(),
-            Failure::Service(_) => None,
-        };
+        let (status, code, message) = refused;
         self.shared
             .access_log
-            .record(arrived.received_at.seconds(), record::access(arrived, name, claimed, code, &message));
+            .record(arrived.received_at.seconds(), record::access(arrived, name, claimed, code, &why));
         let answer = match protocol {
             Protocol::Json => wire::error(status, code, &message),
             Protocol::Query => crate::sts::error(status, code, &message, &arrived.request_id),
@@ -409,6 +407,8 @@ async fn written(record: Result<HandedIn, AuditError>) -> Result<Position, Audit
 
 /// Why a caller was not authenticated.
 enum Failure {
+    /// It is not known where the request comes from.
+    Source(Unproved),
     /// `claimed` is the access key id that the request names.
     Authn { error: AuthnError, claimed: Option<String> },
     /// The service could not tell.

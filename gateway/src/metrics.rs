@@ -48,6 +48,8 @@ pub struct Metrics {
     pub connections_accepted: Counter,
     pub connections_closed: Counter,
     pub tls_handshakes_failed: Counter,
+    proxy_headers_refused: Labelled<Counter>,
+    attestations_refused: Labelled<Counter>,
     /// Requests that the HTTP layer answered itself: not HTTP, too large or too slow.
     pub http_refusals: Counter,
     /// Requests during which the service panicked.
@@ -74,6 +76,16 @@ impl Metrics {
         self.authn_failures.with(code, Counter::increment);
     }
 
+    /// Counts a connection that was closed since its PROXY header was not believed.
+    pub fn proxy_header_refused(&self, reason: &str) {
+        self.proxy_headers_refused.with(reason, Counter::increment);
+    }
+
+    /// Counts a request whose source attestation was not believed.
+    pub fn attestation_refused(&self, reason: &str) {
+        self.attestations_refused.with(reason, Counter::increment);
+    }
+
     /// Adds a number that is read when the page is. `name` is the whole name; `read` must be quick.
     pub fn gauge(&self, name: &'static str, help: &'static str, read: impl Fn() -> f64 + Send + Sync + 'static) {
         let gauge = Gauge { name, help, read: Box::new(read) };
@@ -93,10 +105,12 @@ impl Metrics {
             head(page, name, help, "counter")?;
             writeln!(page, "{name} {}", counter.value())?;
         }
-        head(page, "kannuki_authn_failures_total", "Requests whose caller was not believed.", "counter")?;
-        self.authn_failures.each(|code, counter| {
-            writeln!(page, "kannuki_authn_failures_total{{code=\"{}\"}} {}", escaped(code), counter.value())
-        })?;
+        for (name, help, label, counters) in self.labelled() {
+            head(page, name, help, "counter")?;
+            counters.each(|value, counter| {
+                writeln!(page, "{name}{{{label}=\"{}\"}} {}", escaped(value), counter.value())
+            })?;
+        }
         head(page, "kannuki_requests_total", "Answers by operation and error code.", "counter")?;
         self.requests.each(|operation, codes| {
             codes.each(|code, counter| {
@@ -134,7 +148,20 @@ impl Metrics {
             ("kannuki_manifest_applied_total", "Manifests applied to the running region.", &self.manifests_applied),
         ]
     }
+
+    fn labelled(&self) -> [LabelledCounter<'_>; 3] {
+        let (authn, proxy) = ("kannuki_authn_failures_total", "kannuki_proxy_headers_refused_total");
+        let attestation = "kannuki_attestations_refused_total";
+        [
+            (authn, "Requests whose caller was not believed.", "code", &self.authn_failures),
+            (proxy, "Connections closed for their PROXY header.", "reason", &self.proxy_headers_refused),
+            (attestation, "Requests with a source attestation not believed.", "reason", &self.attestations_refused),
+        ]
+    }
 }
+
+/// A counter's name, its help, and the name of its label.
+type LabelledCounter<'a> = (&'static str, &'static str, &'static str, &'a Labelled<Counter>);
 
 struct Gauge {
     name: &'static str,

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io;
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,13 +10,14 @@ use kms_core::clock::{Clock, SystemClock};
 use kms_core::id::Place;
 use kms_core::limits::Rate;
 use kms_core::region::{DeclareError, Region, RegionError, RegionOptions, SlotState};
+use kms_core::request::Source;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::access_log::{AccessLog, AccessLogLimits};
 use crate::config::{self, Config};
 use crate::gateway::{Admission, Door, Shared};
 use crate::issuers::Issuers;
-use crate::listener::Role;
+use crate::listener;
 use crate::manifest;
 use crate::metrics::Metrics;
 use crate::operations::{self, Finding, Probes};
@@ -97,6 +97,7 @@ fn start(plan: &Plan, region: &Arc<Region>) -> Result<Serving, RunError> {
         metrics: metrics.clone(),
         access_log: Arc::new(access_log),
         issuers,
+        attestations: Arc::new(setup::attestations(config, region.clock().now())?),
         deadline_read: config.limits.deadline,
         deadline_write: config.limits.deadline,
     };
@@ -180,13 +181,9 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-/// An endpoint takes clients from its own ranges or else from its VPC's; the public listener takes all.
 fn ranges(region: &Arc<Region>) -> Ranges {
     let region = region.clone();
-    Arc::new(move |role: &Role, client: IpAddr| match role {
-        Role::Public => true,
-        Role::Endpoint { id, .. } => region.view().admits(id, client),
-    })
+    Arc::new(move |source: &Source| listener::admitted(&region.view(), source))
 }
 
 fn probes(region: &Arc<Region>) -> Probes {

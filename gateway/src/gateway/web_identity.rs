@@ -20,7 +20,7 @@ use super::{Worker, record};
 use crate::authn::web_identity::{KeySet, Unproved, Unverified};
 use crate::serve::{Answer, Arrived};
 use crate::sts::{WebIdentityAnswer, query};
-use crate::wire::Form;
+use crate::wire::{Form, Protocol};
 
 const ACTION: &str = "AssumeRoleWithWebIdentity";
 /// Key sets that a worker keeps parsed; beyond, all are parsed anew.
@@ -50,17 +50,18 @@ impl Worker {
         let Some(_permit) = self.shared.admission.admit(Effect::Read) else {
             return refused(&SessionError::Unavailable, arrived);
         };
+        let source = match self.source(arrived) {
+            Ok(source) => source,
+            Err(failure) => return self.unauthenticated(&failure, Protocol::Query, ACTION, arrived),
+        };
         let region = &self.shared.region;
         let view = region.view();
         let (request, identity, account) = match self.proved(form, &view) {
             Ok(proved) => proved,
             Err(error) => return self.unproved(&error, arrived),
         };
-        let asked = Arc::new(Asked {
-            caller: caller(&identity, account),
-            source: Self::source(arrived),
-            meta: self.meta(arrived, Effect::Read),
-        });
+        let asked =
+            Arc::new(Asked { caller: caller(&identity, account), source, meta: self.meta(arrived, Effect::Read) });
         let mut entry = Entry::open(self.desk.clone(), &view, &asked, Called::Sts, ACTION);
         if let Err(error) = region.admit_account(account) {
             return self.too_many(entry, &error, arrived);
