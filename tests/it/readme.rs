@@ -56,7 +56,7 @@ fn every_setting_is_shown() {
 fn the_operations_are_those_of_the_table() {
     let name = r"`([A-Z]\w+[a-z])`";
     let table = operation::TABLE.iter().map(|spec| spec.name).collect();
-    let rows = between(README, "\n## Operations\n", "\n\nGrant tokens");
+    let rows = between(README, "\n## Operations\n", "\n\nKeys are of these specs");
     assert_eq!(names(name, rows), table);
     let lacking =
         between(between(README, "\n## What is not there yet\n", "\n## "), "`UnsupportedOperationException`", "\n- ");
