@@ -9,12 +9,15 @@ use crate::id::AccountId;
 use crate::key::record::KeyRecord;
 use crate::model::Field;
 use crate::request::{Asked, KeyTarget, Parameters, Source, Target};
-use crate::view::{Endpoint, RegionView, Vpc};
+use crate::standing::{Standing, pairs};
+use crate::view::{Endpoint, Membership, RegionView, Vpc};
 
 /// The facts of one permission on one resource of a request.
 pub(crate) struct RequestFacts<'a> {
     pub(crate) asked: &'a Asked,
     pub(crate) view: &'a RegionView,
+    /// `None` when the caller has gone since.
+    pub(crate) standing: Option<Standing<'a>>,
     pub(crate) target: &'a Target,
     /// `kms:Encrypt`
     pub(crate) action: &'a str,
@@ -23,31 +26,35 @@ pub(crate) struct RequestFacts<'a> {
     pub(crate) same_key: Option<bool>,
 }
 
-/// Condition keys whose value is a parameter of the request: key, member, and the value of an absent member.
+/// Condition keys whose value is a parameter of the request: key, the actions that have it, member, and the value of an
+/// absent member.
 /// BypassPolicyLockoutSafetyCheck has no default: the key is absent when the member was not sent (developer guide).
-const PARAMETERS: &[(&str, &str, Option<&str>)] = &[
-    ("kms:bypasspolicylockoutsafetycheck", "BypassPolicyLockoutSafetyCheck", None),
-    ("kms:datakeypairspec", "KeyPairSpec", None),
-    ("kms:dryrun", "DryRun", None),
-    ("kms:granteeprincipal", "GranteePrincipal", None),
-    ("kms:granteeserviceprincipal", "GranteeServicePrincipal", None),
-    ("kms:grantoperations", "Operations", None),
-    ("kms:keyagreementalgorithm", "KeyAgreementAlgorithm", None),
-    ("kms:macalgorithm", "MacAlgorithm", None),
-    ("kms:messagetype", "MessageType", Some("RAW")),
-    ("kms:policyname", "PolicyName", Some("default")),
-    ("kms:retiringprincipal", "RetiringPrincipal", None),
-    ("kms:retiringserviceprincipal", "RetiringServicePrincipal", None),
-    ("kms:schedulekeydeletionpendingwindowindays", "PendingWindowInDays", Some("30")),
-    ("kms:signingalgorithm", "SigningAlgorithm", None),
+const PARAMETERS: &[(&str, &[&str], &str, Option<&str>)] = &[
+    ("kms:bypasspolicylockoutsafetycheck", MAKES_POLICY, "BypassPolicyLockoutSafetyCheck", None),
+    ("kms:datakeypairspec", DATA_KEY_PAIR, "KeyPairSpec", None),
+    ("kms:granteeprincipal", CREATE_GRANT, "GranteePrincipal", None),
+    ("kms:granteeserviceprincipal", CREATE_GRANT, "GranteeServicePrincipal", None),
+    ("kms:grantoperations", CREATE_GRANT, "Operations", None),
+    ("kms:keyagreementalgorithm", &["kms:DeriveSharedSecret"], "KeyAgreementAlgorithm", None),
+    ("kms:macalgorithm", &["kms:GenerateMac", "kms:VerifyMac"], "MacAlgorithm", None),
+    ("kms:messagetype", SIGNING, "MessageType", Some("RAW")),
+    ("kms:retiringprincipal", CREATE_GRANT, "RetiringPrincipal", None),
+    ("kms:retiringserviceprincipal", CREATE_GRANT, "RetiringServicePrincipal", None),
+    ("kms:schedulekeydeletionpendingwindowindays", &["kms:ScheduleKeyDeletion"], "PendingWindowInDays", Some("30")),
+    ("kms:signingalgorithm", SIGNING, "SigningAlgorithm", None),
 ];
+/// Tags that come with CreateKey are judged as TagResource.
+const MAKES_POLICY: &[&str] = &["kms:CreateKey", "kms:TagResource", "kms:PutKeyPolicy"];
+const CREATE_GRANT: &[&str] = &["kms:CreateGrant"];
+const DATA_KEY_PAIR: &[&str] = &["kms:GenerateDataKeyPair", "kms:GenerateDataKeyPairWithoutPlaintext"];
+const SIGNING: &[&str] = &["kms:Sign", "kms:Verify"];
 
 impl Facts for RequestFacts<'_> {
     fn value(&self, key: &FactKey) -> Option<Value<'_>> {
         match key.head() {
             "aws:resourcetag" => self.resource_tag(key.tail()?),
             "aws:requesttag" => self.request_tag(key.tail()?),
-            "aws:principaltag" => Value::among(pairs(&self.identity()?.record.tags), key.tail()?),
+            "aws:principaltag" => self.standing?.tag(key.tail()?),
             "kannuki:sourcevpctag" => Value::among(pairs(&self.vpc()?.record.tags), key.tail()?),
             "kannuki:sourcevpcetag" => Value::among(pairs(&self.endpoint()?.record.tags), key.tail()?),
             "kms:encryptioncontext" => Value::among(pairs(self.encryption_context()?), key.tail()?),
@@ -58,7 +65,11 @@ impl Facts for RequestFacts<'_> {
             name if name.starts_with("kms:") => self.of_kms(name),
             name => {
                 let caller = self.asked.caller.principal.fact(key);
-                caller.or_else(|| self.of_source(name)).or_else(|| self.of_request(name))
+                caller
+                    .or_else(|| self.of_source(name))
+                    .or_else(|| self.of_session(name))
+                    .or_else(|| self.of_organizations(name))
+                    .or_else(|| self.of_request(name))
             }
         }
     }
@@ -67,9 +78,7 @@ impl Facts for RequestFacts<'_> {
 impl RequestFacts<'_> {
     fn of_kms(&self, name: &str) -> Option<Value<'_>> {
         match name {
-            "kms:calleraccount" => {
-                (!matches!(self.target, Target::Alias(_))).then(|| Value::one(self.asked.caller.account.as_str()))
-            }
+            "kms:calleraccount" => self.on_key().then(|| Value::one(self.asked.caller.account.as_str())),
             "kms:encryptioncontextkeys" => {
                 // No pairs and no context are the same thing, to the HSM as well.
                 let pairs = self.encryption_context().filter(|pairs| !pairs.is_empty())?;
@@ -91,7 +100,10 @@ impl RequestFacts<'_> {
     }
 
     fn parameter(&self, name: &str) -> Option<Value<'_>> {
-        let (_, member, default) = PARAMETERS.iter().find(|(key, ..)| *key == name)?;
+        let (_, actions, member, default) = PARAMETERS.iter().find(|(key, ..)| *key == name)?;
+        if !actions.contains(&self.action) {
+            return None;
+        }
         match self.input.member(member) {
             Some(field) => shown(field),
             None if self.input.has_member(member) => default.map(Value::one),
@@ -101,12 +113,16 @@ impl RequestFacts<'_> {
 
     /// The key's own properties; for CreateKey, those that are asked for, with defaults filled in.
     fn of_key(&self, name: &str) -> Option<Value<'_>> {
-        if self.action == "kms:CreateKey" {
+        if matches!(self.target, Target::Anything) && self.on_key() {
             let (member, default) = match name {
                 "kms:keyspec" | "kms:customermasterkeyspec" => ("KeySpec", "SYMMETRIC_DEFAULT"),
                 "kms:keyusage" | "kms:customermasterkeyusage" => ("KeyUsage", "ENCRYPT_DECRYPT"),
                 "kms:keyorigin" => ("Origin", "AWS_KMS"),
                 "kms:multiregion" => ("MultiRegion", "false"),
+                "kms:multiregionkeytype" => {
+                    let asked_for = matches!(self.input.member("MultiRegion"), Some(Field::Flag(true)));
+                    return asked_for.then(|| Value::one("PRIMARY"));
+                }
                 _ => return None,
             };
             let sent = self
@@ -143,6 +159,42 @@ impl RequestFacts<'_> {
                 Some(owned(format!("arn:{}:ec2:{}:{account}:vpc/{id}", place.partition, place.region)))
             }
             _ => None,
+        }
+    }
+
+    /// What a role's session says of itself; a user's own access key has none of these.
+    fn of_session(&self, name: &str) -> Option<Value<'_>> {
+        let session = self.asked.caller.session.as_ref()?;
+        match name {
+            "aws:tokenissuetime" => Some(owned(session.issued_at.iso())),
+            "aws:sourceidentity" => session.source_identity.as_deref().map(Value::one),
+            "aws:federatedprovider" => session.federated_provider.as_deref().map(Value::one),
+            _ => None,
+        }
+    }
+
+    /// Where the accounts of the caller, the resource and the endpoint stand; absent for accounts in no organization.
+    fn of_organizations(&self, name: &str) -> Option<Value<'_>> {
+        let of = |account| self.view.membership(account).map(AsRef::as_ref);
+        let membership: &Membership = match name {
+            "aws:principalorgid" | "aws:principalorgpaths" => of(self.asked.caller.account)?,
+            "aws:resourceorgid" | "aws:resourceorgpaths" => of(self.resource_account()?)?,
+            "aws:vpceorgid" | "aws:vpceorgpaths" => of(self.endpoint()?.record.account)?,
+            _ => return None,
+        };
+        Some(match name.ends_with("orgid") {
+            true => Value::one(&membership.organization),
+            false => Value::many([membership.path.as_str()]),
+        })
+    }
+
+    /// Whether this is about a particular key, or one that is to be made.
+    fn on_key(&self) -> bool {
+        match self.target {
+            Target::Key(_) | Target::Absent { .. } => true,
+            Target::Alias(_) => false,
+            // Tags that come with CreateKey are tags of the key.
+            Target::Anything => matches!(self.action, "kms:CreateKey" | "kms:TagResource"),
         }
     }
 
@@ -259,10 +311,6 @@ impl RequestFacts<'_> {
         }
     }
 
-    fn identity(&self) -> Option<&crate::view::Identity> {
-        self.view.identity(&self.asked.caller.arn).map(AsRef::as_ref)
-    }
-
     fn endpoint(&self) -> Option<&Endpoint> {
         match &self.asked.source {
             Source::Endpoint { id, .. } => self.view.endpoint(id).map(AsRef::as_ref),
@@ -288,8 +336,4 @@ fn shown(field: Field<'_>) -> Option<Value<'_>> {
 
 fn owned(text: String) -> Value<'static> {
     Value::One(Cow::Owned(text))
-}
-
-fn pairs(map: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
-    map.iter().map(|(key, value)| (key.as_str(), value.as_str()))
 }

@@ -181,6 +181,17 @@ impl Place {
         text.replace("arn:aws:", &format!("arn:{}:", self.partition))
     }
 
+    /// The ARN of a `user`, `role`, `group` or `policy`. The path begins and ends with a slash.
+    pub fn iam_arn(&self, account: AccountId, kind: &str, path: &str, name: &str) -> String {
+        format!("arn:{}:iam::{account}:{kind}{path}{name}", self.partition)
+    }
+
+    /// The ARN of an OpenID Connect identity provider.
+    pub fn issuer_arn(&self, account: AccountId, url: &str) -> String {
+        let host_and_path = url.trim_start_matches("https://").trim_end_matches('/');
+        format!("arn:{}:iam::{account}:oidc-provider/{host_and_path}", self.partition)
+    }
+
     /// The ARN that stands for a whole account in policies and in IssuingAccount.
     pub fn root_arn(&self, account: AccountId) -> String {
         format!("arn:{}:iam::{account}:root", self.partition)

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use crate::authz::{self, Decision, Document, Grant, GrantSource, Looked, Policies, Question, Reason, Recorded};
 use crate::error::KmsError;
 use crate::facts::RequestFacts;
+use crate::id::AccountId;
 use crate::operation::{Check, On, Reach, Spec};
 use crate::request::{Asked, KeyTarget, Parameters, Source, Target, Targets};
+use crate::standing::{self, Standing};
 use crate::store::{Compare, Revision, RowKey, Table};
-use crate::view::{KeyEntry, RegionView};
+use crate::view::{KeyEntry, Membership, RegionView};
 
 /// What decided, for the audit record: the denial, or else the last permission's allowance.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +22,7 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    fn looked_at(&mut self, looked: Vec<Looked>) {
+    pub(crate) fn looked_at(&mut self, looked: Vec<Looked>) {
         for one in looked {
             match self.context.binary_search_by(|known| known.key.cmp(&one.key)) {
                 Ok(at) => self.context.splice(at..=at, [one]).for_each(drop),
@@ -54,15 +56,16 @@ pub(crate) fn endpoint(
     input: &dyn Parameters,
     targets: &Targets,
 ) -> Result<(), Box<Refusal>> {
-    let case = Case { spec, view, asked, input, targets };
     if matches!(asked.source, Source::Public { .. }) {
         return Ok(());
     }
+    let case = Case::new(spec, view, asked, input, targets);
+    let has_boundary = case.standing.is_some_and(|standing| standing.attached.boundary.is_some());
     for (check, target) in case.permissions() {
         let facts = case.facts(check.action, target);
         let question = case.question(check, target, &facts);
-        let allowed =
-            case.endpoint_policy().is_some_and(|policy| authz::endpoint_allows(&question, policy, false).is_ok());
+        let policy = case.endpoint_policy();
+        let allowed = policy.is_some_and(|policy| authz::endpoint_allows(&question, policy, has_boundary).is_ok());
         if !allowed {
             return match all(spec, view, asked, input, targets) {
                 Err(refusal) => Err(refusal),
@@ -82,14 +85,19 @@ pub(crate) fn all(
     input: &dyn Parameters,
     targets: &Targets,
 ) -> Result<Judged, Box<Refusal>> {
-    let case = Case { spec, view, asked, input, targets };
+    let case = Case::new(spec, view, asked, input, targets);
     let mut trace = Trace::default();
+    // INVARIANT: who has gone from the view since it was authenticated may do nothing, whatever names it.
+    let Some(standing) = case.standing else {
+        return Err(Box::new(Refusal { error: silent(spec, asked, targets), trace }));
+    };
+    let scps = standing.service_control();
     let mut granted_by = None;
     for (check, target) in case.permissions() {
-        let (decision, grants) = case.decide(check, target, &mut trace);
+        let (decision, grants) = case.decide(&standing, &scps, check, target, &mut trace);
         let absent = matches!(target, Target::Absent { .. });
         if absent || !decision.is_allowed() {
-            let error = case.denial(check, target, &decision);
+            let error = case.denial(&standing, &scps, check, target, &decision);
             trace.decision = Some(decision);
             return Err(Box::new(Refusal { error, trace }));
         }
@@ -124,8 +132,8 @@ pub(crate) fn silent(spec: &Spec, asked: &Asked, targets: &Targets) -> KmsError 
     ))
 }
 
-/// Whether the caller could do `action` on a key that were like this: the lockout safety check. No endpoint's policy has
-/// a say, as the next request may come through another one.
+/// Whether the caller could do `action` on a key that were like this: the lockout safety check. Neither an endpoint's
+/// policy nor a session's has a say, as the next request may come through another one and in another one.
 pub(crate) fn would_allow(view: &RegionView, asked: &Asked, key: KeyEntry, action: &str) -> bool {
     struct Nothing;
     impl Parameters for Nothing {
@@ -138,7 +146,16 @@ pub(crate) fn would_allow(view: &RegionView, asked: &Asked, key: KeyEntry, actio
     }
     let (policy, account) = (key.policy.clone(), key.record.account);
     let target = Target::Key(KeyTarget::of(Arc::new(key)));
-    let facts = RequestFacts { asked, view, target: &target, action, input: &Nothing, same_key: None };
+    let Some(standing) = Standing::of(view, &asked.caller) else { return false };
+    let facts = RequestFacts {
+        asked,
+        view,
+        standing: Some(standing),
+        target: &target,
+        action,
+        input: &Nothing,
+        same_key: None,
+    };
     let question = Question {
         principal: &asked.caller.principal,
         action,
@@ -147,8 +164,16 @@ pub(crate) fn would_allow(view: &RegionView, asked: &Asked, key: KeyEntry, actio
         encryption_context: None,
         facts: &facts,
     };
-    let identity = identity_policies(view, asked);
-    let policies = Policies { key: Some(&policy.document), identity: &identity, ..Policies::default() };
+    let identity: Vec<_> = standing.attached.documents().collect();
+    let (scps, rcps) = (standing.service_control(), resource_control(view, Some(account)));
+    let policies = Policies {
+        key: Some(&policy.document),
+        identity: &identity,
+        boundary: standing.boundary(),
+        scps: &scps,
+        rcps: &rcps,
+        ..Policies::default()
+    };
     authz::decide(&question, &policies).is_allowed()
 }
 
@@ -179,18 +204,19 @@ pub(crate) fn relied_on(
             Target::Absent { .. } | Target::Anything => {}
         }
     }
-    if let Some(identity) = view.identity(&asked.caller.arn) {
-        row(identity.row(), identity.version);
-    }
-    if let Some(credential) = view.credential(&asked.caller.access_key) {
-        row(credential.row(), credential.version);
-    }
     if let Some(endpoint) = asked.source.endpoint().and_then(|id| view.endpoint(id)) {
         row(endpoint.row(), endpoint.version);
         if let Some(vpc) = view.vpc(&endpoint.record.vpc) {
             row(vpc.row(), vpc.version);
         }
     }
+    let endpoint = asked.source.endpoint().and_then(|id| view.endpoint(id)).map(|endpoint| endpoint.record.account);
+    let owners = targets.iter().filter_map(account_of).chain(endpoint);
+    for membership in owners.filter_map(|account| view.membership(account)) {
+        let (key, version) = membership.row.clone();
+        row(key, version);
+    }
+    rows.extend(Standing::of(view, &asked.caller).iter().flat_map(Standing::rows));
     rows
 }
 
@@ -201,9 +227,20 @@ struct Case<'a> {
     asked: &'a Asked,
     input: &'a dyn Parameters,
     targets: &'a Targets,
+    standing: Option<Standing<'a>>,
 }
 
 impl<'a> Case<'a> {
+    fn new(
+        spec: &'a Spec,
+        view: &'a RegionView,
+        asked: &'a Asked,
+        input: &'a dyn Parameters,
+        targets: &'a Targets,
+    ) -> Self {
+        Self { spec, view, asked, input, targets, standing: Standing::of(view, &asked.caller) }
+    }
+
     fn checks(&self) -> impl Iterator<Item = (&'a Check, &'a Target)> {
         self.spec.checks.iter().zip(self.targets.iter())
     }
@@ -219,7 +256,8 @@ impl<'a> Case<'a> {
 
     fn facts(&self, action: &'a str, target: &'a Target) -> RequestFacts<'a> {
         let same_key = self.targets.same_key().filter(|_| self.spec.name == "ReEncrypt");
-        RequestFacts { asked: self.asked, view: self.view, target, action, input: self.input, same_key }
+        let Self { asked, view, standing, input, .. } = *self;
+        RequestFacts { asked, view, standing, target, action, input, same_key }
     }
 
     fn question<'q>(&self, check: &'q Check, target: &'q Target, facts: &'q RequestFacts<'_>) -> Question<'q>
@@ -247,7 +285,14 @@ impl<'a> Case<'a> {
         self.view.endpoint(id).map(|endpoint| &endpoint.policy.document)
     }
 
-    fn decide(&self, check: &Check, target: &Target, trace: &mut Trace) -> (Decision, Option<Vec<Arc<Grant>>>) {
+    fn decide(
+        &self,
+        standing: &Standing<'_>,
+        scps: &[Vec<&Document>],
+        check: &Check,
+        target: &Target,
+        trace: &mut Trace,
+    ) -> (Decision, Option<Vec<Arc<Grant>>>) {
         let facts = self.facts(check.action, target);
         let question = self.question(check, target, &facts);
         let seen = Recorded::new(&facts);
@@ -265,7 +310,8 @@ impl<'a> Case<'a> {
             }
             _ => Default::default(),
         };
-        let identity = identity_policies(self.view, self.asked);
+        let identity: Vec<_> = standing.attached.documents().collect();
+        let rcps = resource_control(self.view, account_of(target));
         let shut;
         let endpoint = match (&self.asked.source, self.endpoint_policy()) {
             (Source::Public { .. }, _) => None,
@@ -283,6 +329,10 @@ impl<'a> Case<'a> {
                 _ => None,
             },
             identity: &identity,
+            boundary: standing.boundary(),
+            session: standing.session_policy(),
+            scps,
+            rcps: &rcps,
             grants,
             cross_account_allowed: check.reach == Reach::AnyAccount,
             ..Policies::default()
@@ -297,7 +347,14 @@ impl<'a> Case<'a> {
 
     /// What the caller is told. Of another account's key whose owner has not let it in, it learns no more than of one
     /// that does not exist: the key's ARN stays unsaid where an alias was named, and its tags decide no word.
-    fn denial(&self, check: &Check, target: &Target, decision: &Decision) -> KmsError {
+    fn denial(
+        &self,
+        standing: &Standing<'_>,
+        scps: &[Vec<&Document>],
+        check: &Check,
+        target: &Target,
+        decision: &Decision,
+    ) -> KmsError {
         let word = |decision: &Decision, target: &Target| {
             KmsError::AccessDenied(decision.message(&self.asked.caller.arn, check.action, resource(target)))
         };
@@ -305,7 +362,7 @@ impl<'a> Case<'a> {
             Target::Key(KeyTarget { hidden: true, .. }) => KmsError::HiddenCiphertext,
             Target::Key(key) if decision.is_strangers() => {
                 let absent = key.as_absent(&self.view.place);
-                let (decision, _) = self.decide(check, &absent, &mut Trace::default());
+                let (decision, _) = self.decide(standing, scps, check, &absent, &mut Trace::default());
                 word(&decision, &absent)
             }
             _ => word(decision, target),
@@ -313,9 +370,19 @@ impl<'a> Case<'a> {
     }
 }
 
-fn identity_policies<'v>(view: &'v RegionView, asked: &Asked) -> Vec<&'v Document> {
-    let identity = view.identity(&asked.caller.arn);
-    identity.into_iter().flat_map(|identity| &identity.policies).map(|policy| &policy.document).collect()
+/// The resource control policies that bind what this account has.
+pub(crate) fn resource_control(view: &RegionView, account: Option<AccountId>) -> Vec<Vec<&Document>> {
+    let membership = account.and_then(|account| view.membership(account));
+    membership.map(|membership: &Arc<Membership>| standing::documents(&membership.resource)).unwrap_or_default()
+}
+
+fn account_of(target: &Target) -> Option<AccountId> {
+    match target {
+        Target::Key(key) => Some(key.entry.record.account),
+        Target::Absent { account, .. } => Some(*account),
+        Target::Alias(alias) => Some(alias.account),
+        Target::Anything => None,
+    }
 }
 
 /// The grant of this id that was before the decision.
@@ -335,4 +402,4 @@ fn resource(target: &Target) -> &str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

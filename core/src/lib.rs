@@ -18,11 +18,14 @@ pub mod limits;
 pub mod model;
 pub mod operation;
 mod operations;
+pub mod principals;
 pub mod region;
 pub mod registry;
 pub mod request;
 #[cfg(test)]
 mod scene;
+pub mod session;
+mod standing;
 pub mod store;
 mod text;
 mod turn;

@@ -4,6 +4,7 @@
 mod declare;
 mod housekeeping;
 mod keys;
+mod sessions;
 mod usage;
 
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ pub use kms_hsm::{SlotState, SlotStatus};
 
 pub use self::declare::DeclareError;
 pub use self::keys::KeysError;
+pub use self::sessions::IssuedSession;
 
 const STORE_FILE: &str = "store.redb";
 const AUDIT_FOLDER: &str = "audit";

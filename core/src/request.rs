@@ -3,6 +3,7 @@
 
 mod resolve;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,7 +13,7 @@ use futures_util::future::LocalBoxFuture;
 
 pub(crate) use self::resolve::targets as resolve_targets;
 pub use self::resolve::{AliasTarget, KeyTarget, Target, Targets};
-use crate::authz::Principal;
+use crate::authz::{Document, Principal};
 use crate::clock::Timestamp;
 use crate::entry::Entry;
 use crate::error::KmsError;
@@ -30,13 +31,47 @@ pub struct Caller {
     pub arn: Arc<str>,
     pub account: AccountId,
     pub access_key: Arc<str>,
+    /// What a session has beside its role; `None` for a user's own access key.
+    pub session: Option<Arc<SessionFacts>>,
 }
 
-/// Where a connection was proved to come from.
+/// What a role's session adds to the role, as its verified token says.
+#[derive(Debug)]
+pub struct SessionFacts {
+    /// The ARN of the role, with the role's path.
+    pub role: Arc<str>,
+    /// The session's name, the last part of its ARN.
+    pub name: Arc<str>,
+    /// The session policy (of kind `Session`), which limits what the role's policies allow; several are joined to one
+    /// (`Document::joined`).
+    pub policy: Option<Arc<Document>>,
+    /// The tags that came with the session. They take the place of the role's tags of the same name.
+    pub tags: BTreeMap<String, String>,
+    /// Which of the tags a session that is made from this one has, too.
+    pub transitive_tag_keys: BTreeSet<String>,
+    pub issued_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub source_identity: Option<Arc<str>>,
+    /// The ARN of the issuer whose token was traded for the session.
+    pub federated_provider: Option<Arc<str>>,
+}
+
+/// Where a request was proved to come from. `address` is the client's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     Public { address: IpAddr },
-    Endpoint { id: Arc<str>, zone: Arc<str>, address: IpAddr },
+    Endpoint { id: Arc<str>, address: IpAddr, proof: Proof },
+}
+
+/// What proved that a request came through its endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It arrived at the endpoint's own interface in this availability zone.
+    Listener { zone: Arc<str> },
+    /// The balancer of this name said so, in the PROXY protocol.
+    Proxy { balancer: Arc<str> },
+    /// The attestation key of this name signed it.
+    Attestation { key: Arc<str> },
 }
 
 impl Source {

@@ -19,7 +19,7 @@ use crate::key_manager::{Execute, KeyManager};
 use crate::operation::{Operation, find};
 use crate::region::{Region, RegionOptions};
 use crate::registry::{AccessKey, Account, Endpoint, Manifest, NamedPolicy, Plaintext, User, Vpc};
-use crate::request::{Asked, Caller, Meta, Source, Tls, resolve_targets};
+use crate::request::{Asked, Caller, Meta, Proof, Source, Tls, resolve_targets};
 
 pub(crate) const HERE: &str = "111122223333";
 pub(crate) const ELSEWHERE: &str = "444455556666";
@@ -63,7 +63,6 @@ pub(crate) fn manifest() -> Manifest {
     let user = |account: &str, name: &str, policy: Option<&str>| User {
         name: name.to_owned(),
         path: "/".to_owned(),
-        tags: BTreeMap::new(),
         policies: policy
             .map(|text| NamedPolicy { name: "own".to_owned(), document: text.to_owned() })
             .into_iter()
@@ -72,8 +71,9 @@ pub(crate) fn manifest() -> Manifest {
             id: format!("AKIA{account}{name}"),
             secret: Plaintext::new(b"a secret of this test's own".to_vec()),
         }],
+        ..User::default()
     };
-    let account = |id: &str, users| Account { id: id.to_owned(), name: id.to_owned(), users };
+    let account = |id: &str, users| Account { id: id.to_owned(), name: id.to_owned(), users, ..Account::default() };
     let tagged = json!({ "Statement": { "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*",
         "Condition": { "StringEquals": { "aws:ResourceTag/env": "prod" } } } });
     let shut = json!({ "Statement": { "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*" } });
@@ -94,6 +94,7 @@ pub(crate) fn manifest() -> Manifest {
             ),
             account(ELSEWHERE, vec![user(ELSEWHERE, "stranger", Some(EVERYTHING))]),
         ],
+        organizations: Vec::new(),
         vpcs: vec![Vpc {
             id: "vpc-1".to_owned(),
             account: HERE.to_owned(),
@@ -125,19 +126,25 @@ impl Scene {
         Self { region, clock, _folder: folder, desk, manager }
     }
 
-    fn asked(&self, who: &str, endpoint: Option<&str>) -> Arc<Asked> {
+    /// A user, as the gateway knows it once its signature was verified.
+    pub(crate) fn caller(&self, who: &str) -> Caller {
         let view = self.region.view();
         let identity = view.identity(&arn(who)).unwrap();
+        Caller {
+            principal: identity.principal.clone(),
+            arn: identity.arn.clone(),
+            account: identity.account,
+            access_key: format!("AKIA{}{who}", identity.account).into(),
+            session: None,
+        }
+    }
+
+    pub(crate) fn asked(&self, caller: Caller, endpoint: Option<&str>) -> Arc<Asked> {
         let address = "10.0.0.7".parse().unwrap();
         Arc::new(Asked {
-            caller: Caller {
-                principal: identity.principal.clone(),
-                arn: identity.arn.clone(),
-                account: identity.account,
-                access_key: format!("AKIA{}{who}", identity.account).into(),
-            },
+            caller,
             source: match endpoint {
-                Some(id) => Source::Endpoint { id: id.into(), zone: "a".into(), address },
+                Some(id) => Source::Endpoint { id: id.into(), address, proof: Proof::Listener { zone: "a".into() } },
                 None => Source::Public { address },
             },
             meta: Meta {
@@ -160,6 +167,10 @@ impl Scene {
         Entry::open(self.desk.clone(), &self.region.view(), asked, Service::Kms, name.to_owned())
     }
 
+    pub(crate) fn sts_entry(&self, asked: &Arc<Asked>, name: &str) -> Entry {
+        Entry::open(self.desk.clone(), &self.region.view(), asked, Service::Sts, name.to_owned())
+    }
+
     /// What `who` is answered.
     pub(crate) async fn ask(&self, who: &str, name: &str, body: Value) -> Result<Value, KmsError> {
         self.ask_through(None, who, name, body).await
@@ -172,7 +183,17 @@ impl Scene {
         name: &str,
         body: Value,
     ) -> Result<Value, KmsError> {
-        let asked = self.asked(who, endpoint);
+        self.ask_as(endpoint, self.caller(who), name, body).await
+    }
+
+    pub(crate) async fn ask_as(
+        &self,
+        endpoint: Option<&str>,
+        caller: Caller,
+        name: &str,
+        body: Value,
+    ) -> Result<Value, KmsError> {
+        let asked = self.asked(caller, endpoint);
         let entry = self.entry(&asked, name);
         let body = serde_json::to_vec(&body).unwrap();
         let prepared = match (find(name).unwrap().prepare)(&self.region, asked, entry, &body) {
@@ -189,7 +210,7 @@ impl Scene {
 
     /// Whether a request counts against a key's rate.
     pub(crate) fn counted(&self, who: &str, name: &str, body: Value) -> bool {
-        let asked = self.asked(who, None);
+        let asked = self.asked(self.caller(who), None);
         let entry = self.entry(&asked, name);
         let body = serde_json::to_vec(&body).unwrap();
         (find(name).unwrap().prepare)(&self.region, asked, entry, &body).unwrap().key.is_some()
@@ -198,7 +219,7 @@ impl Scene {
     /// A request as it stands before a key manager has judged it.
     pub(crate) fn execute<Op: Operation>(&self, who: &str, body: Value) -> Execute<Op> {
         use crate::model::Request as _;
-        let asked = self.asked(who, None);
+        let asked = self.asked(self.caller(who), None);
         let entry = self.entry(&asked, Op::SPEC.name);
         let input = Arc::new(Op::Input::parse(&serde_json::to_vec(&body).unwrap()).unwrap());
         let view = self.region.view();

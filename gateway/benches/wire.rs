@@ -15,7 +15,7 @@ use typical::{BODY, borrowed, headers};
 fn routing(criterion: &mut Criterion) {
     let headers = headers();
     criterion.bench_function("wire/route", |bench| {
-        bench.iter(|| Route::of("POST", "/", borrowed(black_box(&headers)), black_box(BODY)));
+        bench.iter(|| Route::of("POST", "/", "", borrowed(black_box(&headers)), black_box(BODY)));
     });
 }
 

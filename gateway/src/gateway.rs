@@ -4,6 +4,10 @@
 mod admission;
 mod authenticate;
 mod record;
+mod session;
+mod source;
+mod sts;
+mod web_identity;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,25 +15,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, AsyncContext as _, Context, Handler, Message, ResponseFuture};
-use futures_util::future::LocalBoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::{LocalBoxFuture, ready};
 use kms_core::audit::{AuditError, Desk, HandedIn, Position};
 use kms_core::entry::{Counted, Entry, Service as Called};
 use kms_core::error::KmsError;
 use kms_core::key_manager::{Answered, KeyManager, MAILBOX_MAX, Reply};
 use kms_core::operation::{self, Effect, Spec};
 use kms_core::region::Region;
-use kms_core::request::{Asked, Meta, Prepared, Source, Turned};
+use kms_core::request::{Asked, Meta, Prepared, Turned};
 
 pub use self::admission::Admission;
 use self::admission::Permit;
 use self::authenticate::DayKeys;
+use self::session::Sessions;
+use self::web_identity::KeySets;
 use crate::access_log::AccessLog;
+use crate::attestation::{Attestations, Unproved};
 use crate::authn::AuthnError;
-use crate::listener::Role;
+use crate::issuers::Issuers;
 use crate::metrics::Metrics;
 use crate::serve::{Answer, Arrived, Service};
-use crate::sts;
-use crate::wire::{self, Form, Protocol, Route};
+use crate::wire::{self, Protocol, Route};
 
 /// What all gateway actors of a process share.
 #[derive(Clone, Debug)]
@@ -38,6 +45,8 @@ pub struct Shared {
     pub admission: Arc<Admission>,
     pub metrics: Arc<Metrics>,
     pub access_log: Arc<AccessLog>,
+    pub issuers: Arc<Issuers>,
+    pub attestations: Arc<Attestations>,
     /// How long after its arrival a request that reads is still worth answering.
     pub deadline_read: Duration,
     /// The same for a request that writes: a mutation waits for the store, within an SDK's read timeout.
@@ -53,35 +62,53 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
-/// The way into a worker's gateway actor.
-#[derive(Clone, Debug)]
+/// The way into a worker's gateway.
+#[derive(Clone)]
 pub struct Door {
-    gateway: Option<Addr<Gateway>>,
+    open: Option<Open>,
+}
+
+#[derive(Clone)]
+struct Open {
+    worker: Rc<Worker>,
+    gateway: Addr<Gateway>,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").field("is_open", &self.open.is_some()).finish_non_exhaustive()
+    }
 }
 
 impl Door {
     /// Starts the actors of HTTP worker number `worker` on this thread. Without an audit log the door stays shut.
     pub fn open(worker: usize, shared: &Shared) -> Self {
-        let gateway = match Gateway::new(worker, shared) {
-            Ok(gateway) => Some(gateway.start()),
+        let open = match Gateway::new(worker, shared) {
+            Ok(gateway) => Some(Open { worker: gateway.0.clone(), gateway: gateway.start() }),
             Err(error) => {
                 tracing::error!(%error, worker, "the worker has no audit log and answers nothing");
                 None
             }
         };
-        Self { gateway }
+        Self { open }
     }
 }
 
 impl Service for Door {
+    /// What is too much is turned away here; all else is the gateway actor's, which sees a request to its end and its
+    /// record even when the client has gone.
     fn answer(&self, arrived: Arrived) -> LocalBoxFuture<'static, Answer> {
-        let reply = self.gateway.as_ref().map(|gateway| gateway.send(Ask(arrived)));
-        Box::pin(async move {
-            match reply {
-                Some(reply) => reply.await.unwrap_or_else(|_| wire::internal()),
-                None => wire::internal(),
-            }
-        })
+        let Some(Open { worker, gateway }) = self.open.clone() else { return ready(wire::internal()).boxed_local() };
+        let spec = wire::operation(arrived.headers.iter()).and_then(operation::find);
+        if let Some(answer) = spec.and_then(|spec| worker.shed(spec, &arrived)) {
+            return ready(answer).boxed_local();
+        }
+        let reply = gateway.send(Ask(arrived));
+        async move { reply.await.unwrap_or_else(|_| wire::internal()) }.boxed_local()
+    }
+
+    fn is_well(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.worker.shared.region.ailment().is_none())
     }
 }
 
@@ -123,6 +150,8 @@ impl Gateway {
             local: KeyManager::new(shared.region.clone()).start(),
             throttled: RefCell::default(),
             day_keys: RefCell::default(),
+            sessions: RefCell::default(),
+            key_sets: RefCell::default(),
             shared: shared.clone(),
             desk,
         })))
@@ -136,12 +165,15 @@ struct Worker {
     local: Addr<KeyManager>,
     desk: Desk,
     day_keys: RefCell<DayKeys>,
+    sessions: RefCell<Sessions>,
+    key_sets: RefCell<KeySets>,
     throttled: RefCell<Counted>,
 }
 
 impl Worker {
     async fn answer(&self, arrived: &Arrived) -> Answer {
-        let route = Route::of(&arrived.method, &arrived.path, arrived.headers.iter(), &arrived.body);
+        let Arrived { method, path, query, body, .. } = arrived;
+        let route = Route::of(method, path, query, arrived.headers.iter(), body);
         let (name, answer, code) = match &route {
             Route::Other(answer) => ("unknown", answer.clone(), "UnknownOperationException"),
             Route::Kms { operation } => {
@@ -149,12 +181,25 @@ impl Worker {
                 (if operation::is_known(operation) { operation } else { "unknown" }, answer, code)
             }
             Route::Sts { form } => {
-                let (answer, code) = self.sts(form, arrived).await;
-                ("GetCallerIdentity", answer, code)
+                let (answer, code, name) = self.sts(form, arrived).await;
+                (name, answer, code)
             }
         };
         self.shared.metrics.answered(name, code, arrived.received.elapsed());
         answer
+    }
+
+    /// Turns a request away when its class has as much as it takes, before its signature is checked: under overload each
+    /// refusal takes from what was let in. It takes no permit, so it cannot keep anybody out; as its caller is not known
+    /// it is counted and has no record.
+    fn shed(&self, spec: &Spec, arrived: &Arrived) -> Option<Answer> {
+        if !self.shared.admission.is_full(spec.effect) {
+            return None;
+        }
+        let (answer, code) = spelled(&KmsError::Overloaded);
+        self.shared.metrics.shed.increment();
+        self.shared.metrics.answered(spec.name, code, arrived.received.elapsed());
+        Some(answer)
     }
 
     async fn kms(&self, name: &str, arrived: &Arrived) -> (Answer, &'static str) {
@@ -304,49 +349,12 @@ impl Worker {
         }
     }
 
-    async fn sts(&self, form: &Form, arrived: &Arrived) -> (Answer, &'static str) {
-        let action = form.value("Action").unwrap_or_default();
-        let asked = match self.authenticated(arrived, "sts", Effect::Read).await {
-            Ok(asked) => Arc::new(asked),
-            Err(failure) => return self.unauthenticated(&failure, Protocol::Query, action, arrived),
-        };
-        let request_id = &arrived.request_id;
-        let is_known = action == "GetCallerIdentity";
-        let view = self.shared.region.view();
-        // What is no action's name is the caller's free text, and does not belong into the record's own members.
-        let event_name = if is_known { "GetCallerIdentity" } else { "Unknown" };
-        let entry = Entry::open(self.desk.clone(), &view, &asked, Called::Sts, event_name);
-        let closed = if is_known { entry.close(Ok(None)) } else { entry.refuse("InvalidAction", "") };
-        if let Err(cause) = written(closed).await {
-            tracing::error!(%cause, "a call of STS could not be recorded");
-            return (sts::error(500, "InternalFailure", "", request_id), "InternalFailure");
-        }
-        if !is_known {
-            let version = form.value("Version").unwrap_or_default();
-            return (sts::invalid_action(action, version, request_id), "InvalidAction");
-        }
-        let identity = sts::CallerIdentity {
-            user_id: asked.caller.principal.unique_id().unwrap_or_default().into_owned(),
-            account: asked.caller.account.to_string(),
-            arn: asked.caller.arn.to_string(),
-        };
-        (sts::caller_identity(&identity, request_id), "OK")
-    }
-
     fn deadline(&self, arrived: &Arrived, effect: Effect) -> Instant {
         arrived.received
             + match effect {
                 Effect::Read => self.shared.deadline_read,
                 Effect::Write => self.shared.deadline_write,
             }
-    }
-
-    fn source(arrived: &Arrived) -> Source {
-        let address = arrived.connection.peer.ip();
-        match &arrived.connection.role {
-            Role::Public => Source::Public { address },
-            Role::Endpoint { id, zone } => Source::Endpoint { id: id.clone(), zone: zone.clone(), address },
-        }
     }
 
     fn meta(&self, arrived: &Arrived, effect: Effect) -> Meta {
@@ -368,25 +376,25 @@ impl Worker {
         name: &str,
         arrived: &Arrived,
     ) -> (Answer, &'static str) {
-        let error = match failure {
-            Failure::Authn { error, .. } => error,
+        let (refused, why, claimed) = match failure {
+            Failure::Authn { error, claimed } => {
+                let (status, code, message) = (error.status(protocol), error.code(protocol), error.to_string());
+                self.shared.metrics.authn_failed(code);
+                ((status, code, message.clone()), message, claimed.clone())
+            }
+            Failure::Source(unproved) => (source::refusal(protocol), unproved.to_string(), None),
             Failure::Service(error) => {
                 tracing::error!(cause = error.cause(), "a caller could not be authenticated");
                 return spelled(error);
             }
         };
-        let (status, code, message) = (error.status(protocol), error.code(protocol), error.to_string());
-        self.shared.metrics.authn_failed(code);
-        let claimed = match failure {
-            Failure::Authn { claimed, .. } => claimed.clone(),
-            Failure::Service(_) => None,
-        };
+        let (status, code, message) = refused;
         self.shared
             .access_log
-            .record(arrived.received_at.seconds(), record::access(arrived, name, claimed, code, &message));
+            .record(arrived.received_at.seconds(), record::access(arrived, name, claimed, code, &why));
         let answer = match protocol {
             Protocol::Json => wire::error(status, code, &message),
-            Protocol::Query => sts::error(status, code, &message, &arrived.request_id),
+            Protocol::Query => crate::sts::error(status, code, &message, &arrived.request_id),
         };
         (answer, code)
     }
@@ -399,6 +407,8 @@ async fn written(record: Result<HandedIn, AuditError>) -> Result<Position, Audit
 
 /// Why a caller was not authenticated.
 enum Failure {
+    /// It is not known where the request comes from.
+    Source(Unproved),
     /// `claimed` is the access key id that the request names.
     Authn { error: AuthnError, claimed: Option<String> },
     /// The service could not tell.

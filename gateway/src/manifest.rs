@@ -1,27 +1,25 @@
 //! Reads a manifest: TOML in, `kms_core::registry::Manifest` out, or everything that is wrong with it at once.
-//! Knows the format, the grammar of names and what refers to what; knows neither what a policy means (only that it
-//! is a JSON object) nor where a manifest is stored.
+//! Knows the format, the grammar of names and what refers to what; knows neither what a policy means nor where a manifest
+//! is stored.
 
 pub mod demo;
-mod grammar;
+mod documents;
+pub(crate) mod grammar;
+mod identities;
+mod organization;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::Path;
 
-use kms_core::registry::{
-    AccessKey, Account, DeclaredKey, Endpoint, Interface, Manifest, NamedPolicy, Plaintext, User, Vpc,
-};
-use zeroize::Zeroizing;
+use kms_core::registry::{DeclaredKey, Endpoint, Interface, Manifest, Vpc};
 
+use self::documents::{Principals, Wanted};
 use self::grammar::Rule;
 use crate::toml_file::{self, Faults, Located, Section};
 
 /// The longest manifest, in bytes.
 pub const BYTES_MAX: u64 = 8 << 20;
-/// The longest policy, in bytes; AWS KMS's limit for the text of a key policy in a request.
-const POLICY_BYTES_MAX: u64 = 131_072;
-const SECRET_FILE_BYTES_MAX: u64 = 256;
 /// AWS: at most 50 tags on a resource.
 const TAGS_MAX: usize = 50;
 
@@ -35,13 +33,16 @@ pub fn load(path: &Path) -> Result<Manifest, Faults> {
 pub fn parse(path: &Path, text: &str) -> Result<Manifest, Faults> {
     let folder = path.parent().unwrap_or(Path::new(""));
     toml_file::read(path, text, |root| {
-        let mut reading = Reading { folder, claimed: HashMap::new() };
+        let principals = Principals::default();
+        let mut reading = Reading { folder, claimed: HashMap::new(), named: HashSet::new(), principals };
         let accounts: Vec<_> = root.sections("account").iter().map(|section| reading.account(section)).collect();
+        let organizations = root.sections("organization").iter().map(|section| reading.organization(section)).collect();
         let vpcs: Vec<_> = root.sections("vpc").iter().map(|section| reading.vpc(section)).collect();
         let endpoints: Vec<_> =
             root.sections("endpoint").iter().map(|section| reading.endpoint(section, &vpcs)).collect();
         let keys = root.sections("key").iter().map(|section| reading.key(section)).collect();
-        Manifest { accounts, vpcs, endpoints, keys }
+        reading.principals.check(root);
+        Manifest { accounts, organizations, vpcs, endpoints, keys }
     })
 }
 
@@ -50,81 +51,12 @@ struct Reading<'f> {
     folder: &'f Path,
     /// Kind and name of everything that must be unique, with the offset where it was first seen.
     claimed: HashMap<(&'static str, String), usize>,
+    /// Kind, account and name of what identities may refer to.
+    named: HashSet<(&'static str, String)>,
+    principals: Principals,
 }
 
 impl Reading<'_> {
-    fn account(&mut self, section: &Section<'_>) -> Account {
-        let id = self.claimed_text(section, "id", "account", grammar::account_id);
-        let name = optional(section, "name", grammar::account_name).unwrap_or_default();
-        let users = section.sections("user").iter().map(|user| self.user(user, &id)).collect();
-        Account { id, name, users }
-    }
-
-    fn user(&mut self, section: &Section<'_>, account: &str) -> User {
-        let name = checked(section, section.required("name"), "name", grammar::user_name);
-        if let Some(name) = &name {
-            // IAM: names of users differ by more than case.
-            let full = format!("{account}/{}", name.value.to_ascii_lowercase());
-            self.claim(section, "user", &full, name.at);
-        }
-        let mut names = BTreeSet::new();
-        let policies = section.sections("policies").iter().map(|policy| self.policy(policy, &mut names)).collect();
-        User {
-            name: name.map(|name| name.value.to_owned()).unwrap_or_default(),
-            path: optional(section, "path", grammar::user_path).unwrap_or_else(|| "/".to_owned()),
-            tags: tags(section),
-            policies,
-            access_keys: section.sections("access_keys").iter().map(|key| self.access_key(key)).collect(),
-        }
-    }
-
-    fn policy(&self, section: &Section<'_>, names: &mut BTreeSet<String>) -> NamedPolicy {
-        let name = checked(section, section.required("name"), "name", grammar::policy_name);
-        if let Some(name) = name.as_ref().filter(|name| !names.insert(name.value.to_owned())) {
-            section.fault(name.at, format!("policy `{}` is declared twice for this user", name.value));
-        }
-        let document = self.document(section, "document", "file");
-        if document.is_none() && section.text("document").is_none() && section.text("file").is_none() {
-            section.fault(section.at(), "a policy needs `document` (its JSON text) or `file`");
-        }
-        NamedPolicy {
-            name: name.map(|name| name.value.to_owned()).unwrap_or_default(),
-            document: document.unwrap_or_default(),
-        }
-    }
-
-    fn access_key(&mut self, section: &Section<'_>) -> AccessKey {
-        let id = self.claimed_text(section, "id", "access key", grammar::access_key_id);
-        let secret = match (section.text("secret"), section.text("secret_file")) {
-            (Some(inline), None) => Some((Zeroizing::new(inline.value.to_owned()), inline.at)),
-            (None, Some(file)) => self.secret_file(section, &file).map(|secret| (secret, file.at)),
-            (None, None) => {
-                section.fault(section.at(), "an access key needs `secret` or `secret_file`");
-                None
-            }
-            (Some(_), Some(file)) => {
-                section.fault(file.at, "`secret` and `secret_file` exclude each other");
-                None
-            }
-        };
-        // The secret itself must never stand in a message.
-        if let Some((Err(must), at)) = secret.as_ref().map(|(secret, at)| (grammar::secret(secret), *at)) {
-            section.fault(at, format!("the secret {must}"));
-        }
-        let bytes = secret.map(|(secret, _)| secret.as_bytes().to_vec()).unwrap_or_default();
-        AccessKey { id, secret: Plaintext::new(bytes) }
-    }
-
-    fn secret_file(&self, section: &Section<'_>, file: &Located<&str>) -> Option<Zeroizing<String>> {
-        match toml_file::text_of(&self.folder.join(file.value), SECRET_FILE_BYTES_MAX) {
-            Ok(text) => Some(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())),
-            Err(cause) => {
-                section.fault(file.at, format!("`{}` cannot be read: {cause}", file.value));
-                None
-            }
-        }
-    }
-
     fn vpc(&mut self, section: &Section<'_>) -> Vpc {
         let id = self.claimed_text(section, "id", "VPC", grammar::vpc_id);
         section.require("cidrs");
@@ -150,7 +82,7 @@ impl Reading<'_> {
             id,
             vpc: vpc.map(|vpc| vpc.value.to_owned()).unwrap_or_default(),
             account: account.unwrap_or_default(),
-            policy: self.document(section, "policy", "policy_file"),
+            policy: self.document(section, ("policy", "policy_file"), Wanted::Endpoint),
             tags: tags(section),
             interfaces,
             client_ranges: networks(section, "client_ranges"),
@@ -193,13 +125,17 @@ impl Reading<'_> {
             description: optional(section, "description", grammar::description).unwrap_or_default(),
             aliases,
             tags: tags(section),
-            policy: self.document(section, "policy", "policy_file"),
+            policy: self.document(section, ("policy", "policy_file"), Wanted::Key),
         }
     }
 
     /// The setting `account`, which must name a declared account.
     fn account_of(&self, section: &Section<'_>) -> Option<String> {
-        let id = checked(section, section.required("account"), "account", grammar::account_id)?;
+        self.account_at(section, "account")
+    }
+
+    fn account_at(&self, section: &Section<'_>, key: &'static str) -> Option<String> {
+        let id = checked(section, section.required(key), key, grammar::account_id)?;
         if !self.claimed.contains_key(&("account", id.value.to_owned())) {
             section.fault(id.at, format!("account `{}` is not declared", id.value));
         }
@@ -220,59 +156,6 @@ impl Reading<'_> {
         }
         self.claimed.insert((kind, name.to_owned()), at);
     }
-
-    /// A policy's JSON text, given here or in a file of its own; `None` when neither is there or it is faulty.
-    fn document(&self, section: &Section<'_>, text_key: &'static str, file_key: &'static str) -> Option<String> {
-        match (section.text(text_key), section.text(file_key)) {
-            (None, None) => None,
-            (Some(inline), None) => inline_document(section, &inline, text_key),
-            (None, Some(file)) => self.document_file(section, &file),
-            (Some(_), Some(file)) => {
-                section.fault(file.at, format!("`{text_key}` and `{file_key}` exclude each other"));
-                None
-            }
-        }
-    }
-
-    fn document_file(&self, section: &Section<'_>, file: &Located<&str>) -> Option<String> {
-        let path = self.folder.join(file.value);
-        let text = match toml_file::text_of(&path, POLICY_BYTES_MAX) {
-            Ok(text) => text,
-            Err(cause) => {
-                section.fault(file.at, format!("`{}` cannot be read: {cause}", file.value));
-                return None;
-            }
-        };
-        if let Err(wrong) = json_object(&text) {
-            section.fault_in(&path, wrong.line(), wrong.column(), format!("not a JSON object: {}", bare(&wrong)));
-            return None;
-        }
-        Some(text.as_str().to_owned())
-    }
-}
-
-fn inline_document(section: &Section<'_>, inline: &Located<&str>, key: &str) -> Option<String> {
-    if !u64::try_from(inline.value.len()).is_ok_and(|length| length <= POLICY_BYTES_MAX) {
-        section.fault(inline.at, format!("`{key}` is longer than {POLICY_BYTES_MAX} bytes"));
-        return None;
-    }
-    if let Err(wrong) = json_object(inline.value) {
-        let line = section.line(inline.at) + usize::from(section.starts_below(inline.at)) + wrong.line();
-        let message = format!("`{key}` is not a JSON object: {} on line {}", bare(&wrong), line.saturating_sub(1));
-        section.fault(inline.at, message);
-        return None;
-    }
-    Some(inline.value.to_owned())
-}
-
-fn json_object(text: &str) -> Result<(), serde_json::Error> {
-    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).map(drop)
-}
-
-/// The parser's message without its own count of lines, which starts inside the string.
-fn bare(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
 }
 
 fn optional(section: &Section<'_>, key: &'static str, rule: Rule) -> Option<String> {

@@ -221,7 +221,7 @@ impl<'d> Section<'d> {
         if self.title.is_empty() { key.to_owned() } else { format!("{}.{key}", self.title) }
     }
 
-    fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         if self.title.is_empty() { String::new() } else { format!(" in [{}]", self.title) }
     }
 }

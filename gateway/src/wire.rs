@@ -49,6 +49,11 @@ impl Form {
         (parameters.len() <= FORM_PARAMETERS_MAX).then_some(Self(parameters))
     }
 
+    /// Names and values, in the order in which they came.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// A parameter's value; the first, when it is repeated.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -56,13 +61,19 @@ impl Form {
 }
 
 impl<'a> Route<'a> {
-    /// Decides by method, path, `X-Amz-Target` and content type. Header names are in lower case.
+    /// Decides by method, path, query, `X-Amz-Target` and content type. Header names are in lower case.
     pub fn of(
         method: &str,
         path: &str,
+        query: &str,
         headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
         body: &[u8],
     ) -> Self {
+        // A signed URL of STS holds everything in its query, whatever the method it is used with.
+        if path == "/" && body.is_empty() && query.contains("Action=") && matches!(method, "GET" | "POST") {
+            let form = Form::parse(query.as_bytes());
+            return form.map_or_else(|| Self::Other(too_many_parameters()), |form| Self::Sts { form });
+        }
         if method != "POST" {
             let mut answer = error(405, "UnknownOperationException", "Only the method POST is supported.");
             answer.headers.push(("allow", "POST".into()));
@@ -159,7 +170,8 @@ fn sole<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>, name: &str) -> O
     if values.next().is_some() { None } else { std::str::from_utf8(value).ok() }
 }
 
-fn operation<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Option<&'a str> {
+/// The operation that `X-Amz-Target` names: letters and digits, whether or not there is such an operation.
+pub fn operation<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Option<&'a str> {
     let name = sole(headers, "x-amz-target")?.strip_prefix(TARGET_PREFIX)?;
     let is_name = (1..=OPERATION_LENGTH_MAX).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric());
     is_name.then_some(name)
@@ -179,7 +191,7 @@ mod tests {
 
     fn routed<'a>(method: &str, path: &str, content_type: &'a str, target: &'a str) -> Route<'a> {
         let headers = [("content-type", content_type.as_bytes()), ("x-amz-target", target.as_bytes())];
-        Route::of(method, path, headers.into_iter(), b"Action=GetCallerIdentity&Version=2011-06-15&A=b+c%2F")
+        Route::of(method, path, "", headers.into_iter(), b"Action=GetCallerIdentity&Version=2011-06-15&A=b+c%2F")
     }
 
     #[test]
@@ -198,6 +210,19 @@ mod tests {
         assert_eq!(form.value("Action"), Some("GetCallerIdentity"));
         assert_eq!(form.value("A"), Some("b c/"));
         assert_eq!(form.value("B"), None);
+    }
+
+    #[test]
+    fn a_url_of_sts() {
+        for method in ["GET", "POST"] {
+            let route = Route::of(method, "/", "Action=GetCallerIdentity&A=b%20c", std::iter::empty(), b"");
+            let Route::Sts { form } = route else { panic!("not STS") };
+            assert_eq!((form.value("Action"), form.value("A")), (Some("GetCallerIdentity"), Some("b c")));
+        }
+        for (method, path) in [("PUT", "/"), ("GET", "/a")] {
+            let route = Route::of(method, path, "Action=GetCallerIdentity", std::iter::empty(), b"");
+            assert!(matches!(route, Route::Other(_)), "{method} {path}");
+        }
     }
 
     #[test]
@@ -223,7 +248,10 @@ mod tests {
             assert_eq!(answer.status, status, "{method} {path} {content_type} {target}");
             assert!(answer.body.starts_with(br#"{"__type":"UnknownOperationException""#));
         }
-        assert_eq!(Route::of("POST", "/", headers(&[("content-type", json)]), b""), Route::Other(unknown_operation()));
+        assert_eq!(
+            Route::of("POST", "/", "", headers(&[("content-type", json)]), b""),
+            Route::Other(unknown_operation())
+        );
     }
 
     #[test]
@@ -233,7 +261,7 @@ mod tests {
             ("x-amz-target", "TrentService.Encrypt"),
             ("x-amz-target", "TrentService.Decrypt"),
         ];
-        assert_eq!(Route::of("POST", "/", headers(&twice), b""), Route::Other(unknown_operation()));
+        assert_eq!(Route::of("POST", "/", "", headers(&twice), b""), Route::Other(unknown_operation()));
     }
 
     #[test]
@@ -260,11 +288,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_panics(method in ".*", path in ".*", value: Vec<u8>, body: Vec<u8>) {
+        fn never_panics(method in ".*", path in ".*", query in ".*", value: Vec<u8>, body: Vec<u8>) {
             for content_type in [CONTENT_TYPE_JSON.as_bytes(), CONTENT_TYPE_FORM.as_bytes(), &value] {
                 let headers = [("content-type", content_type), ("x-amz-target", value.as_slice())];
-                Route::of(&method, &path, headers.into_iter(), &body);
-                Route::of("POST", "/", headers.into_iter(), &body);
+                Route::of(&method, &path, &query, headers.into_iter(), &body);
+                Route::of("POST", "/", &query, headers.into_iter(), &body);
             }
         }
 

@@ -22,6 +22,7 @@ mod random;
 pub mod ring;
 pub mod seal;
 mod secret;
+mod session;
 mod signing;
 mod slot;
 mod supervisor;

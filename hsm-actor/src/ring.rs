@@ -161,6 +161,10 @@ impl KeyRing {
     pub(crate) fn integrity(&self) -> &SecretKey<Integrity> {
         &self.integrity
     }
+
+    pub(crate) fn region_key(&self) -> &SecretKey<Region> {
+        &self.region_key
+    }
 }
 
 impl fmt::Debug for KeyRing {

@@ -15,6 +15,7 @@ use crate::{
     label::{Held, Label},
     ring::KeyRing,
     secret::{Call, Plaintext, SecretKey},
+    session::SessionKeys,
     token::{Material, MaterialId, Secret, Wrapped},
 };
 
@@ -30,6 +31,7 @@ pub struct Vault {
     set_element: hmac::Key,
     root: hmac::Key,
     grant_token: hmac::Key,
+    session: SessionKeys,
 }
 
 impl Vault {
@@ -45,6 +47,7 @@ impl Vault {
             set_element: key(Purpose::SetElement)?,
             root: key(Purpose::Root)?,
             grant_token: key(Purpose::GrantToken)?,
+            session: SessionKeys::derived(ring.region_key())?,
             ring,
         })
     }
@@ -158,6 +161,10 @@ impl Vault {
         let mut tag = [0; 32];
         tag.copy_from_slice(hmac::sign(key, message).as_ref());
         tag
+    }
+
+    pub(crate) fn session(&self) -> &SessionKeys {
+        &self.session
     }
 
     pub(crate) fn ring(&self) -> &KeyRing {

@@ -16,13 +16,14 @@ use kms_core::id::Place;
 use kms_core::key_manager::{Answered, KeyManager};
 use kms_core::operation;
 use kms_core::region::{Region, RegionOptions};
-use kms_core::registry::{Account, DeclaredKey, Endpoint, Manifest, NamedPolicy, User, Vpc};
-use kms_core::request::{Asked, Caller, Meta, Prepared, Source, Tls};
+use kms_core::registry::{AccessKey, Account, DeclaredKey, Endpoint, Manifest, NamedPolicy, Plaintext, User, Vpc};
+use kms_core::request::{Asked, Caller, Meta, Prepared, Proof, Source, Tls};
 use serde_json::Value;
 
 pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 const ADMINISTRATOR: &str = "arn:aws:iam::111122223333:user/administrator";
+const ACCESS_KEY: &str = "AKIABENCHBENCHBENCHB";
 const VPC: &str = "vpc-0aaaaaaaaaaaaaaa1";
 const ENDPOINT: &str = "vpce-0aaaaaaaaaaaaaaa1";
 
@@ -73,12 +74,13 @@ impl Scene {
                 principal: identity.principal.clone(),
                 arn: identity.arn.clone(),
                 account: identity.account,
-                access_key: "AKIABENCHBENCHBENCHB".into(),
+                access_key: ACCESS_KEY.into(),
+                session: None,
             },
             source: Source::Endpoint {
                 id: ENDPOINT.into(),
-                zone: "us-east-1a".into(),
                 address: "10.1.2.3".parse().unwrap(),
+                proof: Proof::Listener { zone: "us-east-1a".into() },
             },
             meta: Meta {
                 request_id: "0f8a2a3e-5b1c-4a6e-9d55-0a1b2c3d4e5f".into(),
@@ -116,12 +118,21 @@ fn manifest(policy: Option<String>) -> Manifest {
     let administrator = User {
         name: "administrator".to_owned(),
         path: "/".to_owned(),
-        tags: BTreeMap::new(),
         policies: vec![NamedPolicy { name: "everything".to_owned(), document: everything.to_owned() }],
-        access_keys: Vec::new(),
+        access_keys: vec![AccessKey {
+            id: ACCESS_KEY.to_owned(),
+            secret: Plaintext::new(b"a secret that nobody signs with".to_vec()),
+        }],
+        ..User::default()
     };
     Manifest {
-        accounts: vec![Account { id: ACCOUNT.to_owned(), name: "bench".to_owned(), users: vec![administrator] }],
+        accounts: vec![Account {
+            id: ACCOUNT.to_owned(),
+            name: "bench".to_owned(),
+            users: vec![administrator],
+            ..Account::default()
+        }],
+        organizations: Vec::new(),
         vpcs: vec![Vpc {
             id: VPC.to_owned(),
             account: ACCOUNT.to_owned(),

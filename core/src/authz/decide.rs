@@ -34,7 +34,7 @@ pub struct Question<'a> {
 pub struct Policies<'a> {
     /// `None` when the request did not come through an endpoint; then no endpoint policy has a say.
     pub endpoint: Option<&'a Document>,
-    /// The key policy, when the resource is a key.
+    /// The key policy, when the resource is a key; the trust policy, when it is a role that is to be assumed.
     pub key: Option<&'a Document>,
     /// The caller's own policies and those of its groups, or of its role.
     pub identity: &'a [&'a Document],
@@ -335,7 +335,7 @@ impl<'a> Heard<'a> {
     fn listen(call: &Call<'_>, policies: &Policies<'a>) -> Self {
         // kms:RetireGrant has effect in identity policies only: neither key policies nor RCPs are asked about it.
         let retire = call.action == RETIRE_GRANT;
-        let on_key = permit::is_key(&call.resource);
+        let on_key = permit::has_own_policy(&call.resource);
         let rcps = if retire { &[] } else { policies.rcps };
         let scps = if call.principal.account().is_none() { &[] } else { policies.scps };
         let (mut scp, mut scp_silent) = (Scan::default(), false);
@@ -352,7 +352,8 @@ impl<'a> Heard<'a> {
             scp_silent,
             rcp,
             endpoint: of(policies.endpoint),
-            key: of(policies.key.filter(|key| on_key && !retire && key.kind() == Kind::Key)).unwrap_or_default(),
+            key: of(policies.key.filter(|key| on_key && !retire && matches!(key.kind(), Kind::Key | Kind::Trust)))
+                .unwrap_or_default(),
             identity: Scan::of_all(call, policies.identity),
             boundary: of(policies.boundary),
             session: of(policies.session),

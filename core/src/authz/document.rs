@@ -63,7 +63,8 @@ impl Kind {
         }
     }
 
-    fn size(self, text: &str) -> usize {
+    /// The characters of a text that count towards [`Kind::size_max`].
+    pub fn size(self, text: &str) -> usize {
         match self {
             Self::Key => text.len(),
             Self::Endpoint => text.chars().count(),
@@ -158,6 +159,15 @@ impl Document {
     #[must_use]
     pub fn named(self, name: &str) -> Self {
         Self { name: name.into(), ..self }
+    }
+
+    /// One document with the statements of all: it allows what one of them allows, and denies what one of them denies.
+    /// It has the kind of the first. `None` when there is none.
+    pub fn joined(documents: impl IntoIterator<Item = Self>) -> Option<Self> {
+        documents.into_iter().reduce(|one, other| {
+            let statements = one.statements.into_iter().chain(other.statements).collect();
+            Self { statements, ..one }
+        })
     }
 
     pub fn name(&self) -> &Arc<str> {

@@ -13,8 +13,12 @@ impl Decision {
             Verdict::ExplicitDeny => format!("with an explicit deny in {}", article(self.decided_by.layer())),
             Verdict::ImplicitDeny => silent(self.decided_by.layer(), action),
         };
+        // AWS STS says of a trust policy's silence no more than that the caller may not.
+        let is_trusts = self.decided_by.layer() == Layer::Key && action.starts_with("sts:");
+        let reason =
+            if is_trusts && reason == silent(Layer::Key, action) { String::new() } else { format!(" {reason}") };
         let place = if matches!(resource, "" | "*") { String::new() } else { format!(" on resource: {resource}") };
-        format!("User: {principal_arn} is not authorized to perform: {action}{place} {reason}")
+        format!("User: {principal_arn} is not authorized to perform: {action}{place}{reason}")
     }
 
     /// A Deny on the owner's side would tell a stranger that the key exists: a missing key reads like a silent policy.

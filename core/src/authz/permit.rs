@@ -38,7 +38,7 @@ pub(super) fn permit(
     foreign: bool,
 ) -> Result<Permit, Layer> {
     let caller = Caller { principal: question.principal, heard };
-    if !is_key(&Arn::split(question.resource)) {
+    if !has_own_policy(&Arn::split(question.resource)) {
         // Alias ARNs and `*`: identity policies alone. No such operation works across accounts.
         let identity = if foreign { Err(Layer::Key) } else { caller.identity() };
         return identity.map(|decided_by| Permit { decided_by, together_with: None, grants: Vec::new() });
@@ -61,8 +61,14 @@ pub(super) fn is_invited(question: &Question<'_>, policies: &Policies<'_>, heard
     policies.cross_account_allowed && (heard.key.allowed().is_some() || by_grant())
 }
 
-pub(super) fn is_key(resource: &Arn<'_>) -> bool {
-    matches!(resource.parts, Some([_, _, "kms", _, _, name]) if name.starts_with("key/"))
+/// Keys have key policies, and roles trust policies. A trust policy's word counts as a key policy's does: naming the
+/// caller is enough in its own account, naming the account delegates (IAM User Guide, "Resource-based policies").
+pub(super) fn has_own_policy(resource: &Arn<'_>) -> bool {
+    match resource.parts {
+        Some([_, _, "kms", _, _, name]) => name.starts_with("key/"),
+        Some([_, _, "iam", _, _, name]) => name.starts_with("role/"),
+        _ => false,
+    }
 }
 
 /// Of the ways that were open but not complete, the one that lacked least is to be blamed.

@@ -25,6 +25,8 @@ pub enum Principal {
     AssumedRole { account: String, role_path_and_name: String, role_id: Option<String>, session: String },
     /// `user` is the path and name of the IAM user behind the session.
     FederatedUser { account: String, name: String, user: Option<String> },
+    /// Whoever an identity provider (`provider` is its ARN) vouches for. Calls AssumeRoleWithWebIdentity and nothing else.
+    WebIdentity { provider: String, audience: String, subject: String },
     /// `name.amazonaws.com`
     Service { name: String },
 }
@@ -57,18 +59,19 @@ impl Principal {
             Self::FederatedUser { account, name, .. } => {
                 format!("arn:{PARTITION}:sts::{account}:federated-user/{name}")
             }
+            Self::WebIdentity { provider, .. } => provider.clone(),
             Self::Service { name } => name.clone(),
         }
     }
 
-    /// `None` for services.
+    /// `None` for services and web identities.
     pub fn account(&self) -> Option<&str> {
         match self {
             Self::Root { account }
             | Self::User { account, .. }
             | Self::AssumedRole { account, .. }
             | Self::FederatedUser { account, .. } => Some(account),
-            Self::Service { .. } => None,
+            Self::WebIdentity { .. } | Self::Service { .. } => None,
         }
     }
 
@@ -79,6 +82,9 @@ impl Principal {
             Self::User { id, .. } => id.as_deref().map(Cow::from),
             Self::AssumedRole { role_id, session, .. } => role_id.as_ref().map(|id| format!("{id}:{session}").into()),
             Self::FederatedUser { account, name, .. } => Some(format!("{account}:{name}").into()),
+            Self::WebIdentity { provider, audience, subject } => {
+                Some(format!("{provider}:{audience}:{subject}").into())
+            }
             Self::Service { .. } => None,
         }
     }
@@ -89,7 +95,7 @@ impl Principal {
             Self::AssumedRole { account, role_path_and_name, .. } => {
                 Some(format!("arn:{PARTITION}:iam::{account}:role/{role_path_and_name}"))
             }
-            Self::Service { .. } => None,
+            Self::WebIdentity { .. } | Self::Service { .. } => None,
             other => Some(other.arn()),
         }
     }
@@ -117,7 +123,7 @@ impl Principal {
             Self::User { .. } => Some("User"),
             Self::AssumedRole { .. } => Some("AssumedRole"),
             Self::FederatedUser { .. } => Some("FederatedUser"),
-            Self::Service { .. } => None,
+            Self::WebIdentity { .. } | Self::Service { .. } => None,
         }
     }
 }
@@ -148,7 +154,7 @@ pub enum PrincipalName {
     /// The unique id of a user or role, which is what AWS stores.
     Id(String),
     Service(String),
-    /// An identity provider. Reaches no caller of KMS.
+    /// An identity provider. Reaches no caller of KMS, but those whom the provider vouches for.
     Federated(String),
     /// An S3 name. Reaches no caller of KMS.
     CanonicalUser(String),
@@ -234,6 +240,7 @@ impl PrincipalName {
                 names.push(Self::FederatedUser { account: account.clone(), name });
                 names.extend(user.map(|path_and_name| Self::User { account, path_and_name }));
             }
+            Principal::WebIdentity { provider, .. } => names.push(Self::Federated(provider)),
             Principal::Service { name } => names.push(Self::Service(name)),
         }
         names.extend(principal.account().map(|account| Self::Account(account.to_owned())));
@@ -282,6 +289,9 @@ impl PrincipalName {
             }
             (Self::Id(id), Principal::User { id: Some(i), .. }) => (id == i).then_some(Reach::Direct),
             (Self::Id(id), Principal::AssumedRole { role_id: Some(i), .. }) => (id == i).then_some(Reach::Behind),
+            (Self::Federated(named), Principal::WebIdentity { provider, .. }) => {
+                (named == provider).then_some(Reach::Direct)
+            }
             (Self::Service(service), Principal::Service { name }) => (service == name).then_some(Reach::Direct),
             _ => None,
         }

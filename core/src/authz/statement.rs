@@ -144,7 +144,7 @@ impl Who {
             Principal::FederatedUser { user, .. } => {
                 named(Reach::Account) && named(Reach::Direct) && (user.is_none() || named(Reach::Behind))
             }
-            Principal::Service { .. } => named(Reach::Direct),
+            Principal::WebIdentity { .. } | Principal::Service { .. } => named(Reach::Direct),
         };
         listed && !call.has_boundary
     }

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod keys;
+pub(crate) mod layers;
+
 use serde_json::{Value, json};
 
 use crate::error::KmsError;

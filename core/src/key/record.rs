@@ -14,9 +14,13 @@ use crate::clock::Timestamp;
 use crate::id::{AccountId, AliasName, KeyId, Place};
 use crate::key::state::KeyState;
 use crate::model::{KeySpec, KeyUsageType, OriginType};
+use crate::registry::{ControlPolicies, ControlPolicy, ControlPolicyKind, FULL_ACCESS, JwksSource};
 
 /// The first byte of every stored record: which codec the rest is in.
 const FORMAT_V1: u8 = 1;
+
+/// How many units may lie between an account and the root (AWS Organizations quotas).
+const UNIT_LEVELS_MAX: usize = 5;
 
 /// A stored record that no longer reads as what was written.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +133,7 @@ pub struct GrantRecord {
     pub id: String,
     pub key: KeyId,
     pub name: Option<String>,
+    /// Users and roles by their unique ids, as is `retiring`; others by ARN or, services, by name.
     pub grantee: String,
     pub retiring: Option<String>,
     /// GrantOperation names, in the caller's order.
@@ -147,7 +152,7 @@ impl GrantRecord {
     /// The grant as the decision reads it. Err says what in it is no such thing.
     pub fn as_grant(&self) -> Result<Grant, String> {
         let principal = |name: &str| {
-            let known = PrincipalName::from_arn(name).or_else(|| PrincipalName::from_service(name));
+            let known = PrincipalName::from_aws(name).or_else(|| PrincipalName::from_service(name));
             known.ok_or_else(|| format!("{name} is not a principal"))
         };
         let operations = Operations::from_names(self.operations.iter().map(String::as_str));
@@ -176,15 +181,58 @@ pub struct Constraints {
 }
 
 /// A row of the identity table.
+// INVARIANT: variants are stored by their order; new ones go to the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum IdentityRecord {
-    Account { id: AccountId, name: String },
-    User(UserRecord),
+    Account {
+        id: AccountId,
+        name: String,
+    },
+    /// A user from before there were groups, managed policies and boundaries. Read, and no longer written.
+    FormerUser(FormerUserRecord),
     Credential(CredentialRecord),
+    User(UserRecord),
+    Group(GroupRecord),
+    Role(RoleRecord),
+    ManagedPolicy(ManagedPolicyRecord),
+    Issuer(IssuerRecord),
+    /// What an issuer answered when its keys were last asked for. No manifest declares it.
+    IssuerKeys(IssuerKeysRecord),
+    Organization(OrganizationRecord),
 }
 
 impl Stored for IdentityRecord {
     const WHAT: &'static str = "identity";
+}
+
+impl IdentityRecord {
+    /// Takes a record of a former shape for what is written today.
+    pub(crate) fn modern(self) -> Self {
+        let Self::FormerUser(former) = self else { return self };
+        let FormerUserRecord { account, name, path, id, tags, policies } = former;
+        let (managed_policies, permissions_boundary, groups) = Default::default();
+        Self::User(UserRecord {
+            account,
+            name,
+            path,
+            id,
+            tags,
+            policies,
+            managed_policies,
+            permissions_boundary,
+            groups,
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FormerUserRecord {
+    pub account: AccountId,
+    pub name: String,
+    pub path: String,
+    pub id: String,
+    pub tags: BTreeMap<String, String>,
+    pub policies: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -192,11 +240,114 @@ pub struct UserRecord {
     pub account: AccountId,
     pub name: String,
     pub path: String,
-    /// `AIDA...`
+    /// `AIDA...`, drawn when the user was first declared.
     pub id: String,
     pub tags: BTreeMap<String, String>,
-    /// Name and JSON text of each identity policy.
+    /// Name and JSON text of each inline policy.
     pub policies: Vec<(String, String)>,
+    /// Names of managed policies of the account.
+    pub managed_policies: Vec<String>,
+    /// The name of a managed policy of the account.
+    pub permissions_boundary: Option<String>,
+    /// Names of groups of the account.
+    pub groups: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupRecord {
+    pub account: AccountId,
+    pub name: String,
+    pub path: String,
+    pub policies: Vec<(String, String)>,
+    pub managed_policies: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoleRecord {
+    pub account: AccountId,
+    pub name: String,
+    pub path: String,
+    /// `AROA...`, drawn when the role was first declared.
+    pub id: String,
+    pub tags: BTreeMap<String, String>,
+    pub policies: Vec<(String, String)>,
+    pub managed_policies: Vec<String>,
+    pub permissions_boundary: Option<String>,
+    pub trust_policy: String,
+    pub max_session_duration_seconds: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ManagedPolicyRecord {
+    pub account: AccountId,
+    pub name: String,
+    pub path: String,
+    pub document: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IssuerRecord {
+    pub account: AccountId,
+    pub url: String,
+    pub client_ids: Vec<String>,
+    pub jwks: JwksSource,
+}
+
+/// Accounts that declare the same issuer share its keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IssuerKeysRecord {
+    /// The `https:` URL that was asked.
+    pub jwks_url: String,
+    /// The JSON text of the key set.
+    pub jwks: String,
+    pub fetched: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OrganizationRecord {
+    pub id: String,
+    pub management_account: AccountId,
+    pub policies: Vec<ControlPolicy>,
+    pub root: String,
+    pub attached: ControlPolicies,
+    /// Id, parent's id, policies.
+    pub units: Vec<(String, String, ControlPolicies)>,
+    /// Account, parent's id, policies.
+    pub accounts: Vec<(AccountId, String, ControlPolicies)>,
+}
+
+impl OrganizationRecord {
+    /// Whether every place and policy that it refers to is in it, and every way leads to the root. Err says what is not.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let units: BTreeMap<&str, &str> = self.units.iter().map(|(id, parent, _)| (&**id, &**parent)).collect();
+        if units.len() < self.units.len() || units.contains_key(&*self.root) {
+            return Err("two of its units have the same id".to_owned());
+        }
+        let starts = units.keys().copied().chain(self.accounts.iter().map(|(_, parent, _)| &**parent));
+        for start in starts {
+            let way = std::iter::successors(Some(start), |at| units.get(at).copied());
+            match way.take(UNIT_LEVELS_MAX + 1).last() {
+                Some(end) if end == self.root => {}
+                Some(end) if units.contains_key(end) => {
+                    return Err(format!("{start} is more than {UNIT_LEVELS_MAX} levels below the root"));
+                }
+                end => return Err(format!("{} is not declared", end.unwrap_or(start))),
+            }
+        }
+        let attached = self.units.iter().map(|(.., attached)| attached);
+        let attached = attached.chain(self.accounts.iter().map(|(.., attached)| attached)).chain([&self.attached]);
+        for ControlPolicies { service, resource } in attached {
+            let service = service.iter().flatten().filter(|name| *name != FULL_ACCESS);
+            let service = service.map(|name| (ControlPolicyKind::Service, name));
+            let resource = resource.iter().map(|name| (ControlPolicyKind::Resource, name));
+            let is_there =
+                |kind, name: &str| self.policies.iter().any(|known| known.kind == kind && known.name == name);
+            if let Some((_, name)) = service.chain(resource).find(|(kind, name)| !is_there(*kind, name)) {
+                return Err(format!("its policy {name} is not declared"));
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

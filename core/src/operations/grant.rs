@@ -14,6 +14,7 @@ use crate::key::spec;
 use crate::key_manager::{Authorized, Planned, run};
 use crate::model::*;
 use crate::operation::{CreateGrant, ListGrants, ListRetirableGrants, Operation, RetireGrant, RevokeGrant};
+use crate::principals;
 use crate::store::{Batch, Revision, Table};
 use crate::view::{GrantEntry, KeyEntry, RegionView};
 
@@ -71,9 +72,9 @@ fn asked_for(rq: &Authorized<CreateGrant>, key: &KeyEntry) -> Result<GrantRecord
             KmsError::Validation("You must specify a GranteePrincipal or a GranteeServicePrincipal.".to_owned())
         })?;
     let retiring = one_of("Retiring", input.retiring_principal.as_ref(), input.retiring_service_principal.as_ref())?;
-    for principal in [input.grantee_principal.as_deref(), input.retiring_principal.as_deref()].into_iter().flatten() {
-        require_principal(&rq.view, principal)?;
-    }
+    let stored = |principal: &String| stored_principal(&rq.view, principal);
+    let grantee = input.grantee_principal.as_ref().map(stored).transpose()?.unwrap_or(grantee);
+    let retiring = input.retiring_principal.as_ref().map(stored).transpose()?.or(retiring);
     let constraints = input.constraints.as_ref().map(constraints).transpose()?;
     if input.grantee_service_principal.is_some() {
         require_for_service(&constraints, retiring.as_deref())?;
@@ -138,11 +139,9 @@ fn one_of(what: &str, principal: Option<&String>, service: Option<&String>) -> R
 }
 
 /// Grantees and retiring principals must be valid ARNs of principals that exist.
-fn require_principal(view: &RegionView, arn: &str) -> Result<(), KmsError> {
+fn stored_principal(view: &RegionView, arn: &str) -> Result<String, KmsError> {
     let invalid = || KmsError::InvalidArn(format!("ARN does not refer to a valid principal: {arn}"));
-    let here = arn.split(':').nth(1) == Some(&*view.place.partition);
-    let principal = PrincipalName::from_arn(arn).filter(|_| here).ok_or_else(invalid)?;
-    super::policy::exists(view, &principal).then_some(()).ok_or_else(invalid)
+    principals::stored_name(arn, &view.place, view).ok_or_else(invalid)
 }
 
 /// A service as grantee needs a SourceArn and someone who may retire the grant (API reference of CreateGrant).
@@ -186,8 +185,9 @@ pub(crate) fn list(rq: Authorized<ListGrants>) -> Planned<ListGrantsResponse> {
     let input = &rq.input;
     one_of("Grantee", input.grantee_principal.as_ref(), input.grantee_service_principal.as_ref())?;
     let asked = |grant: &GrantRecord| {
+        let is_grantee = |wanted: &String| principals::shown_name(&grant.grantee, &rq.view) == *wanted;
         input.grant_id.as_ref().is_none_or(|id| *id == grant.id)
-            && input.grantee_principal.as_ref().is_none_or(|grantee| *grantee == grant.grantee)
+            && input.grantee_principal.as_ref().is_none_or(is_grantee)
             && input.grantee_service_principal.as_ref().is_none_or(|grantee| *grantee == grant.grantee)
     };
     let grants = key.entry.grants_after(page.after().unwrap_or_default()).filter(|entry| asked(&entry.record));
@@ -206,7 +206,8 @@ pub(crate) fn list_retirable(rq: Authorized<ListRetirableGrants>) -> Planned<Lis
         return Err(KmsError::InvalidArn(format!("{principal} is not a principal of account {}.", rq.account())));
     }
     let after = page.after().unwrap_or_default();
-    let found = rq.view.retirable_by(&principal, after).filter(|(grant, _)| &**grant != after);
+    let stored = principals::stored_name(&principal, &rq.view.place, &*rq.view).unwrap_or(principal);
+    let found = rq.view.retirable_by(&stored, after).filter(|(grant, _)| &**grant != after);
     let entries = found.filter_map(|(grant, key)| {
         let key = rq.view.key(key)?;
         Some((key.arn.clone(), key.grant(&grant)?.clone()))
@@ -243,9 +244,8 @@ fn row(key: KeyId, grant: &str) -> String {
 
 fn shown<Op: Operation>(rq: &Authorized<Op>, entry: &GrantEntry, arn: &str) -> GrantListEntry {
     let grant = &entry.record;
-    let is_arn = |principal: &str| principal.starts_with("arn:");
-    let (grantee, grantee_service) = Some(grant.grantee.clone()).map_or((None, None), |name| split(name, is_arn));
-    let (retiring, retiring_service) = grant.retiring.clone().map_or((None, None), |name| split(name, is_arn));
+    let (grantee, grantee_service) = split(Some(&grant.grantee), &rq.view);
+    let (retiring, retiring_service) = split(grant.retiring.as_deref(), &rq.view);
     GrantListEntry {
         key_id: Some(arn.to_owned()),
         grant_id: Some(grant.id.clone()),
@@ -265,7 +265,11 @@ fn shown<Op: Operation>(rq: &Authorized<Op>, entry: &GrantEntry, arn: &str) -> G
     }
 }
 
-/// A principal is shown in one of two members, as it was given: an ARN or a service's name.
-fn split(name: String, is_arn: impl Fn(&str) -> bool) -> (Option<String>, Option<String>) {
-    if is_arn(&name) { (Some(name), None) } else { (None, Some(name)) }
+/// A principal is shown in one of two members: as an ARN (or the unique id of one that has gone), or as a service's name.
+fn split(stored: Option<&str>, view: &RegionView) -> (Option<String>, Option<String>) {
+    let Some(stored) = stored else { return (None, None) };
+    match PrincipalName::from_aws(stored) {
+        Some(_) => (Some(principals::shown_name(stored, view)), None),
+        None => (None, Some(stored.to_owned())),
+    }
 }

@@ -7,12 +7,12 @@ use super::lifecycle::change;
 use super::paging::Page;
 use crate::authz::{Document, Kind, Malformed, PrincipalName};
 use crate::error::KmsError;
-use crate::id::AccountId;
 use crate::key::record::KeyRecord;
 use crate::key_manager::{Authorized, Planned, run};
 use crate::model::{Empty, GetKeyPolicyResponse, ListKeyPoliciesResponse};
 use crate::operation::{GetKeyPolicy, ListKeyPolicies, Operation, PutKeyPolicy};
-use crate::view::{KeyEntry, Policy, RegionView};
+use crate::principals;
+use crate::view::{KeyEntry, Policy};
 
 /// The only name that a key policy has.
 const POLICY_NAME: &str = "default";
@@ -27,7 +27,7 @@ pub(crate) fn put(rq: Authorized<PutKeyPolicy>) -> Planned<Empty> {
 
 pub(crate) fn read(rq: Authorized<GetKeyPolicy>) -> Planned<GetKeyPolicyResponse> {
     require_default(rq.input.policy_name.as_deref())?;
-    let policy = Some(rq.key()?.entry.policy.text.to_string());
+    let policy = Some(principals::shown(&rq.key()?.entry.policy.text, &rq.view));
     run(async move { Ok(GetKeyPolicyResponse { policy, policy_name: Some(POLICY_NAME.to_owned()) }) })
 }
 
@@ -45,8 +45,9 @@ fn require_default(name: Option<&str>) -> Result<(), KmsError> {
     }
 }
 
-/// A key policy that may be put on a key: it parses, its principals exist, and, unless `bypass` is set, it lets the
-/// caller change it again (the lockout safety check of the developer guide). `key` makes the key that would have it.
+/// A key policy that may be put on a key, as it is to be stored: it parses, its principals exist, and, unless `bypass`
+/// is set, it lets the caller change it again (the lockout safety check of the developer guide). `key` makes the key that
+/// would have it.
 pub(super) fn acceptable<Op: Operation>(
     rq: &Authorized<Op>,
     text: &str,
@@ -57,27 +58,20 @@ pub(super) fn acceptable<Op: Operation>(
         Malformed::TooLarge { .. } => KmsError::LimitExceeded(error.message().into_owned()),
         Malformed::Document { .. } => KmsError::MalformedPolicy(error.message().into_owned()),
     })?;
-    if !document.principals().all(|principal| exists(&rq.view, principal)) {
+    let invalid = || {
         let text = "Policy contains a statement with one or more invalid principals.";
-        return Err(KmsError::MalformedPolicy(text.to_owned()));
+        KmsError::MalformedPolicy(text.to_owned())
+    };
+    // An identity provider is no caller of KMS.
+    if document.principals().any(|principal| matches!(principal, PrincipalName::Federated(_))) {
+        return Err(invalid());
     }
-    let policy = Arc::new(Policy { text: text.into(), document });
+    let text = principals::at_rest(text, &rq.view.place, &*rq.view).map_err(|_| invalid())?;
+    let document = Document::parse(&text, Kind::Key).map_err(KmsError::internal)?;
+    let policy = Arc::new(Policy { text: text.as_str().into(), document });
     if !bypass && !rq.would_allow(key(policy), "kms:PutKeyPolicy") {
         let text = "The new key policy will not allow you to update the key policy in the future.";
         return Err(KmsError::MalformedPolicy(text.to_owned()));
     }
-    Ok(text.to_owned())
-}
-
-/// Whether a principal that a policy names is one that this region knows.
-pub(super) fn exists(view: &RegionView, principal: &PrincipalName) -> bool {
-    match principal {
-        PrincipalName::Account(account) => {
-            AccountId::parse(account).is_some_and(|account| view.account_exists(account))
-        }
-        PrincipalName::User { .. } => view.identity(&view.place.own_arns(&principal.to_string())).is_some(),
-        PrincipalName::Id(id) => view.identities().any(|known| known.principal.unique_id().as_deref() == Some(id)),
-        PrincipalName::Service(_) => true,
-        _ => false,
-    }
+    Ok(text)
 }

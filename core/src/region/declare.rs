@@ -1,25 +1,23 @@
-//! Applies a manifest: accounts, users, networks become as declared; keys are created if absent and never deleted.
+//! Applies a manifest: identities and networks become as declared; keys are created if absent and never deleted.
 //! One batch, so that a request sees all of a manifest or none of it; applying it again changes nothing.
 
-use std::collections::BTreeSet;
+mod identities;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::digest::{SHA256, digest};
-use kms_hsm::Plaintext;
-use kms_hsm::command::{GenerateMaterial, SigningKey, WrapSecret};
-use subtle::ConstantTimeEq as _;
+use kms_hsm::command::GenerateMaterial;
 
 use super::Region;
 use crate::authz::{Document, Kind};
 use crate::error::KmsError;
 use crate::id::{AccountId, AliasName, KeyId};
 use crate::key::record::{
-    AliasRecord, CredentialRecord, EndpointRecord, IdentityRecord, KeyRecord, MaterialRecord, NetworkRecord, Stored,
-    Tag, UserRecord, VpcRecord,
+    AliasRecord, EndpointRecord, KeyRecord, MaterialRecord, NetworkRecord, RoleRecord, Stored, Tag, VpcRecord,
 };
 use crate::key::state::KeyState;
 use crate::model::{KeySpec, KeyUsageType, OriginType};
-use crate::registry::{AccessKey, Account, DeclaredKey, Endpoint, Manifest, User, Vpc};
+use crate::registry::{DeclaredKey, Endpoint, Manifest, Vpc};
 use crate::store::{Batch, RowKey, Table};
 use crate::view::RegionView;
 
@@ -49,7 +47,15 @@ impl Region {
         }
         for _ in 0..TRIES_MAX {
             let view = self.view();
-            let batch = Declaration { region: self, view: &view, batch: Batch::default(), declared: BTreeSet::new() };
+            let batch = Declaration {
+                region: self,
+                view: &view,
+                batch: Batch::default(),
+                declared: BTreeSet::new(),
+                unique_ids: BTreeMap::new(),
+                members: BTreeSet::new(),
+                trusting: Vec::new(),
+            };
             let batch = batch.of(manifest).await?;
             if batch.writes.is_empty() {
                 return Ok(());
@@ -70,6 +76,12 @@ struct Declaration<'a> {
     batch: Batch,
     /// The rows of identities and networks that the manifest has.
     declared: BTreeSet<RowKey>,
+    /// Of the users and roles that the manifest has, by ARN.
+    unique_ids: BTreeMap<String, String>,
+    /// Roles whose trust policies are still to be read: ARN, row, record.
+    trusting: Vec<(String, String, RoleRecord)>,
+    /// Accounts that are in an organization.
+    members: BTreeSet<AccountId>,
 }
 
 impl Declaration<'_> {
@@ -83,74 +95,15 @@ impl Declaration<'_> {
         for account in &manifest.accounts {
             self.account(account).await?;
         }
+        self.trust()?;
+        for organization in &manifest.organizations {
+            self.organization(organization)?;
+        }
         for key in &manifest.keys {
             self.key(key).await?;
         }
         self.remove_the_rest();
         Ok(self.batch)
-    }
-
-    async fn account(&mut self, account: &Account) -> Result<(), DeclareError> {
-        let id = account_id(&account.id)?;
-        let known = self.view.accounts().any(|(known, name)| known == id && **name == *account.name);
-        let record = IdentityRecord::Account { id, name: account.name.clone() };
-        self.put(Table::Identity, format!("account/{id}"), known, || record.encode());
-        for user in &account.users {
-            self.user(id, user).await?;
-        }
-        Ok(())
-    }
-
-    async fn user(&mut self, account: AccountId, user: &User) -> Result<(), DeclareError> {
-        let arn = format!("arn:{}:iam::{account}:user{}{}", self.view.place.partition, user.path, user.name);
-        for policy in &user.policies {
-            parse(&policy.document, Kind::Identity, &format!("policy {} of {arn}", policy.name))?;
-        }
-        let record = UserRecord {
-            account,
-            name: user.name.clone(),
-            path: user.path.clone(),
-            id: unique_id(&arn),
-            tags: user.tags.clone(),
-            policies: user.policies.iter().map(|policy| (policy.name.clone(), policy.document.clone())).collect(),
-        };
-        let known = self.view.identity(&arn).is_some_and(|identity| identity.record == record);
-        self.put(Table::Identity, format!("user/{account}/{}", user.name), known, || {
-            IdentityRecord::User(record).encode()
-        });
-        for access_key in &user.access_keys {
-            self.access_key(account, &arn, access_key).await?;
-        }
-        Ok(())
-    }
-
-    async fn access_key(&mut self, account: AccountId, arn: &str, given: &AccessKey) -> Result<(), DeclareError> {
-        let hsm = &self.region.hsm;
-        let deadline = Instant::now() + WAIT;
-        let secret = Plaintext::new(given.secret.expose().to_vec());
-        let wrapped =
-            hsm.run(WrapSecret { owner: given.id.clone(), secret }, deadline).await.map_err(KmsError::from)?;
-        let known = match self.view.credential(&given.id) {
-            Some(credential) if *credential.identity == *arn => {
-                // The same secret wraps to other bytes each time; it is the same if the same signing key comes of it.
-                let probe = |wrapped| SigningKey {
-                    owner: given.id.clone(),
-                    wrapped,
-                    date: "19700101".to_owned(),
-                    region: self.view.place.region.to_string(),
-                    service: "kms".to_owned(),
-                };
-                let present = hsm.run(probe(credential.wrapped.clone()), deadline).await.map_err(KmsError::from)?;
-                let new = hsm.run(probe(wrapped.clone().into()), deadline).await.map_err(KmsError::from)?;
-                present.key.expose().ct_eq(new.key.expose()).into()
-            }
-            _ => false,
-        };
-        let record = CredentialRecord { id: given.id.clone(), account, identity: arn.to_owned(), wrapped };
-        self.put(Table::Identity, format!("access-key/{}", given.id), known, || {
-            IdentityRecord::Credential(record).encode()
-        });
-        Ok(())
     }
 
     fn vpc(&mut self, vpc: &Vpc) -> Result<(), DeclareError> {
@@ -192,9 +145,9 @@ impl Declaration<'_> {
             Some(_) => return Err(malformed("it is there, in another account")),
             None => {}
         }
-        if let Some(policy) = &key.policy {
-            parse(policy, Kind::Key, &format!("the policy of key {id}"))?;
-        }
+        let policy = key.policy.as_deref();
+        let policy =
+            policy.map(|policy| self.bound(policy, Kind::Key, &format!("the policy of key {id}"))).transpose()?;
         let record = KeyRecord {
             id,
             account: account_id(&key.account)?,
@@ -205,7 +158,7 @@ impl Declaration<'_> {
             origin: OriginType::AwsKms,
             multi_region: false,
             state: KeyState::new(),
-            policy: key.policy.clone(),
+            policy,
             tags: key
                 .tags
                 .iter()
@@ -248,11 +201,11 @@ impl Declaration<'_> {
     /// What is there and not in the manifest goes, keys excepted.
     fn remove_the_rest(&mut self) {
         let view = self.view;
-        let accounts = view.accounts().map(|(id, _)| format!("account/{id}"));
-        let people = view.identities().map(|identity| identity.row());
+        let people = view.all_registered().filter(|(_, registered)| self.is_declarable(&registered.record));
+        let people = people.map(|(key, _)| RowKey::new(Table::Identity, &**key));
         let people = people.chain(view.credentials().map(|credential| credential.row()));
         let networks = view.vpcs().map(|vpc| vpc.row()).chain(view.endpoints().map(|endpoint| endpoint.row()));
-        let present = accounts.map(|key| RowKey::new(Table::Identity, key)).chain(people).chain(networks);
+        let present = people.chain(networks);
         let gone: Vec<RowKey> = present.filter(|key| !self.declared.contains(key)).collect();
         self.batch = gone.into_iter().fold(std::mem::take(&mut self.batch), Batch::delete);
     }
@@ -267,12 +220,4 @@ fn parse(text: &str, kind: Kind, what: &str) -> Result<(), DeclareError> {
     let malformed =
         |error: crate::authz::Malformed| DeclareError::Malformed { what: what.to_owned(), why: error.to_string() };
     Document::parse(text, kind).map(drop).map_err(malformed)
-}
-
-/// A user's unique id: like AWS's, `AIDA` and 17 characters; the same for the same user on every host.
-fn unique_id(arn: &str) -> String {
-    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let letters = digest(&SHA256, arn.as_bytes());
-    let letters = letters.as_ref().iter().take(17).filter_map(|byte| LETTERS.get(usize::from(byte % 32)));
-    std::iter::once("AIDA").map(str::to_owned).chain(letters.map(|letter| char::from(*letter).to_string())).collect()
 }

@@ -1,17 +1,17 @@
 //! Turns rows into the view: all of them at start, and each committed event after.
 //! The only place where a stored record becomes an entry. Knows the view's insides; judges nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use imbl::Vector;
 use kms_hsm::{Held, MaterialId};
 
-use super::entry::{Credential, Endpoint, GrantEntry, Grants, Identity, KeyEntry, MaterialEntry, Policy, Vpc};
+use super::entry::{Endpoint, GrantEntry, Grants, KeyEntry, MaterialEntry, Policy, Vpc};
 use super::intern::{Policies, Texts};
 use super::load::Loading;
 use super::{AliasEntry, RegionView};
-use crate::authz::{Kind, Principal, default_endpoint_policy, default_key_policy};
+use crate::authz::{Kind, default_endpoint_policy, default_key_policy};
 use crate::id::{AccountId, AliasName, KeyId, Place};
 use crate::key::record::{
     AliasRecord, GrantRecord, IdentityRecord, KeyRecord, MaterialRecord, NetworkRecord, Stored, Unreadable,
@@ -36,7 +36,7 @@ pub enum BadRow {
 /// Builds views and keeps what outlives them: interned policies.
 #[derive(Debug)]
 pub struct Builder {
-    view: RegionView,
+    pub(super) view: RegionView,
     policies: Policies,
     /// Of tags and of what materials are bound to.
     texts: Texts,
@@ -46,6 +46,8 @@ pub struct Builder {
     waiting: HashMap<KeyId, Vec<(RowKey, Row)>>,
     /// The view's keys, while loading.
     loading: Option<Loading>,
+    /// Rows of identities that have changed, while nothing has been gathered from them yet.
+    pub(super) unsettled: BTreeSet<String>,
 }
 
 impl Builder {
@@ -62,6 +64,7 @@ impl Builder {
             defaults: HashMap::new(),
             waiting: HashMap::new(),
             loading: Some(Loading::default()),
+            unsettled: BTreeSet::new(),
         })
     }
 
@@ -91,6 +94,7 @@ impl Builder {
         if let Some(loading) = self.loading.take() {
             loading.finish(&mut self.view);
         }
+        self.settle()?;
         self.view.revision = revision;
         Ok(Arc::new(self.view.clone()))
     }
@@ -112,6 +116,7 @@ impl Builder {
                 self.delete(&change.key);
             }
         }
+        self.settle()?;
         self.view.revision = event.revision;
         Ok(Arc::new(self.view.clone()))
     }
@@ -122,7 +127,10 @@ impl Builder {
             Table::Material => self.put_material(MaterialRecord::decode(&row.body)?, row.version, key),
             Table::Alias => self.put_alias(AliasRecord::decode(&row.body)?, row.version),
             Table::Grant => self.put_grant(GrantRecord::decode(&row.body)?, row.version, key),
-            Table::Identity => self.put_identity(IdentityRecord::decode(&row.body)?, row.version, key),
+            Table::Identity => {
+                self.put_identity(IdentityRecord::decode(&row.body)?, row.version, key);
+                Ok(())
+            }
             Table::Endpoint => self.put_network(NetworkRecord::decode(&row.body)?, row.version, key),
             _ => Ok(()),
         }
@@ -281,79 +289,6 @@ impl Builder {
         });
     }
 
-    fn put_identity(&mut self, record: IdentityRecord, version: Revision, row: &RowKey) -> Result<(), BadRow> {
-        match record {
-            IdentityRecord::Account { id, name } => {
-                self.view.accounts.insert(id, name.into());
-            }
-            IdentityRecord::User(user) => {
-                let principal = Principal::User {
-                    account: user.account.to_string(),
-                    path_and_name: format!("{}{}", user.path.trim_start_matches('/'), user.name),
-                    id: Some(user.id.clone()),
-                };
-                let arn: Arc<str> = self.view.place.own_arns(&principal.arn()).into();
-                if !self.view.identities.contains_key(&arn) {
-                    // The row may be of a user whose path, and with it the ARN, was another one.
-                    self.delete_user(user.account.as_str(), &user.name);
-                }
-                let mut policies = Vec::with_capacity(user.policies.len());
-                for (name, text) in &user.policies {
-                    policies.push(self.intern(Kind::Identity, name, text, row)?);
-                }
-                let identity = Identity {
-                    principal: Arc::new(principal),
-                    arn: arn.clone(),
-                    account: user.account,
-                    policies,
-                    record: user,
-                    version,
-                };
-                self.view.identities.insert(arn, Arc::new(identity));
-            }
-            IdentityRecord::Credential(credential) => {
-                let id: Arc<str> = credential.id.as_str().into();
-                let entry = Credential {
-                    id: id.clone(),
-                    identity: credential.identity.into(),
-                    account: credential.account,
-                    wrapped: Arc::new(credential.wrapped),
-                    version,
-                };
-                self.view.credentials.insert(id, Arc::new(entry));
-            }
-        }
-        Ok(())
-    }
-
-    fn delete_identity(&mut self, row: &RowKey) {
-        match row.key.split_once('/') {
-            Some(("access-key", id)) => {
-                self.view.credentials.remove(id);
-            }
-            Some(("account", id)) => {
-                if let Some(id) = AccountId::parse(id) {
-                    self.view.accounts.remove(&id);
-                }
-            }
-            Some(("user", at)) => {
-                let Some((account, name)) = at.split_once('/') else { return };
-                self.delete_user(account, name);
-            }
-            _ => {}
-        }
-    }
-
-    /// A user's name is unique in its account, whatever its path.
-    fn delete_user(&mut self, account: &str, name: &str) {
-        let is_meant = |identity: &Identity| identity.account.as_str() == account && identity.record.name == name;
-        let arn =
-            self.view.identities.values().find(|identity| is_meant(identity)).map(|identity| identity.arn.clone());
-        if let Some(arn) = arn {
-            self.view.identities.remove(&arn);
-        }
-    }
-
     fn put_network(&mut self, record: NetworkRecord, version: Revision, row: &RowKey) -> Result<(), BadRow> {
         match record {
             NetworkRecord::Vpc(record) => {
@@ -397,7 +332,7 @@ impl Builder {
         }
     }
 
-    fn intern(&mut self, kind: Kind, name: &str, text: &str, row: &RowKey) -> Result<Arc<Policy>, BadRow> {
+    pub(super) fn intern(&mut self, kind: Kind, name: &str, text: &str, row: &RowKey) -> Result<Arc<Policy>, BadRow> {
         self.policies.intern(kind, name, text).map_err(|error| BadRow::Policy(row.to_string(), error.to_string()))
     }
 

@@ -11,7 +11,7 @@ use kms_hsm::{Held, MaterialId, Secret, Wrapped};
 use crate::authz::{Document, Grant, GrantSource, Operations, Principal, PrincipalName};
 use crate::clock::Timestamp;
 use crate::id::{AccountId, AliasName};
-use crate::key::record::{EndpointRecord, GrantRecord, KeyRecord, UserRecord, VpcRecord};
+use crate::key::record::{EndpointRecord, GrantRecord, KeyRecord, VpcRecord};
 use crate::store::{Revision, RowKey, Table};
 
 /// A policy document: its text as it was put, and parsed. Equal documents are held once.
@@ -154,24 +154,6 @@ impl KeyUse {
     }
 }
 
-/// Who someone is, and the policies that their account attached to them.
-#[derive(Debug)]
-pub struct Identity {
-    pub principal: Arc<Principal>,
-    pub arn: Arc<str>,
-    pub account: AccountId,
-    pub policies: Vec<Arc<Policy>>,
-    /// As stored, for comparing with what a manifest declares.
-    pub record: UserRecord,
-    pub version: Revision,
-}
-
-impl Identity {
-    pub fn row(&self) -> RowKey {
-        RowKey::new(Table::Identity, format!("user/{}/{}", self.account, self.record.name))
-    }
-}
-
 /// An access key; its secret opens in the HSM only.
 #[derive(Debug)]
 pub struct Credential {
@@ -185,7 +167,11 @@ pub struct Credential {
 
 impl Credential {
     pub fn row(&self) -> RowKey {
-        RowKey::new(Table::Identity, format!("access-key/{}", self.id))
+        Self::row_of(&self.id)
+    }
+
+    pub(crate) fn row_of(id: &str) -> RowKey {
+        RowKey::new(Table::Identity, format!("access-key/{id}"))
     }
 }
 

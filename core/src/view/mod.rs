@@ -3,6 +3,8 @@
 
 mod build;
 mod entry;
+mod gather;
+pub(crate) mod identity;
 mod intern;
 mod load;
 
@@ -15,11 +17,12 @@ use kms_hsm::MaterialId;
 
 pub use self::build::{BadRow, Builder};
 pub use self::entry::{
-    Credential, Endpoint, GrantEntry, Grants, GrantsOf, Identity, KeyEntry, KeyUse, MaterialEntry, Policy, Vpc,
+    Credential, Endpoint, GrantEntry, Grants, GrantsOf, KeyEntry, KeyUse, MaterialEntry, Policy, Vpc,
 };
+pub use self::identity::{Attached, Identity, Issuer, IssuerKeys, Membership, Registered, Role};
 use crate::clock::Timestamp;
 use crate::id::{AccountId, AliasName, KeyId, KeyRef, Place};
-use crate::key::record::AliasRecord;
+use crate::key::record::{AliasRecord, IdentityRecord};
 use crate::store::Revision;
 
 /// The state of the region at one revision.
@@ -36,9 +39,20 @@ pub struct RegionView {
     aliases: OrdMap<(AccountId, AliasName), Arc<AliasEntry>>,
     /// Retiring principal, grant id, key.
     retirable: OrdSet<(Arc<str>, Arc<str>, KeyId)>,
+    /// Rows of the identity table, access keys excepted, by their keys.
+    registered: OrdMap<Arc<str>, Arc<Registered>>,
     accounts: HashMap<AccountId, Arc<str>>,
-    /// By ARN.
+    /// Users, by ARN.
     identities: HashMap<Arc<str>, Arc<Identity>>,
+    /// By ARN.
+    roles: HashMap<Arc<str>, Arc<Role>>,
+    /// The ARNs of users and roles, by their unique ids.
+    unique_ids: HashMap<Arc<str>, Arc<str>>,
+    memberships: HashMap<AccountId, Arc<Membership>>,
+    /// By ARN.
+    issuers: HashMap<Arc<str>, Arc<Issuer>>,
+    /// By the URL that was asked.
+    issuer_keys: HashMap<Arc<str>, Arc<IssuerKeys>>,
     /// By access key id.
     credentials: HashMap<Arc<str>, Arc<Credential>>,
     vpcs: HashMap<Arc<str>, Arc<Vpc>>,
@@ -66,8 +80,14 @@ impl RegionView {
             materials: OrdMap::new(),
             aliases: OrdMap::new(),
             retirable: OrdSet::new(),
+            registered: OrdMap::new(),
             accounts: HashMap::new(),
             identities: HashMap::new(),
+            roles: HashMap::new(),
+            unique_ids: HashMap::new(),
+            memberships: HashMap::new(),
+            issuers: HashMap::new(),
+            issuer_keys: HashMap::new(),
             credentials: HashMap::new(),
             vpcs: HashMap::new(),
             endpoints: HashMap::new(),
@@ -150,12 +170,65 @@ impl RegionView {
         self.accounts.contains_key(&account)
     }
 
+    /// The user of this ARN.
     pub fn identity(&self, arn: &str) -> Option<&Arc<Identity>> {
         self.identities.get(arn)
     }
 
+    /// All users.
     pub fn identities(&self) -> impl Iterator<Item = &Arc<Identity>> {
         self.identities.values()
+    }
+
+    /// The role of this ARN, which has the role's path.
+    pub fn role(&self, arn: &str) -> Option<&Arc<Role>> {
+        self.roles.get(arn)
+    }
+
+    /// The role of this name, whatever its path.
+    pub fn role_named(&self, account: AccountId, name: &str) -> Option<&Arc<Role>> {
+        let registered = self.registered(&identity::row::role(account, name))?;
+        let IdentityRecord::Role(role) = &registered.record else { return None };
+        self.role(&self.place.iam_arn(account, "role", &role.path, name))
+    }
+
+    pub fn roles(&self) -> impl Iterator<Item = &Arc<Role>> {
+        self.roles.values()
+    }
+
+    /// The ARN of the user or role with this unique id (`AIDA...`, `AROA...`).
+    pub fn arn_of(&self, unique_id: &str) -> Option<&Arc<str>> {
+        self.unique_ids.get(unique_id)
+    }
+
+    /// Where an account stands in an organization, if it is in one.
+    pub fn membership(&self, account: AccountId) -> Option<&Arc<Membership>> {
+        // Most regions have no organization, and every request asks.
+        if self.memberships.is_empty() { None } else { self.memberships.get(&account) }
+    }
+
+    /// The issuer of this URL in an account.
+    pub fn issuer(&self, account: AccountId, url: &str) -> Option<&Arc<Issuer>> {
+        self.issuers.get(&*self.place.issuer_arn(account, url))
+    }
+
+    pub fn issuers(&self) -> impl Iterator<Item = &Arc<Issuer>> {
+        self.issuers.values()
+    }
+
+    /// The keys that were last fetched from this URL.
+    pub fn issuer_keys(&self, jwks_url: &str) -> Option<&Arc<IssuerKeys>> {
+        self.issuer_keys.get(jwks_url)
+    }
+
+    /// An identity's row as it is stored, by its key.
+    pub(crate) fn registered(&self, row: &str) -> Option<&Arc<Registered>> {
+        self.registered.get(row)
+    }
+
+    /// The rows of identities, access keys excepted, by their keys.
+    pub fn all_registered(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Registered>)> {
+        self.registered.iter()
     }
 
     pub fn credentials(&self) -> impl Iterator<Item = &Arc<Credential>> {

@@ -39,7 +39,16 @@ fn described(view: &RegionView) -> BTreeMap<String, String> {
         );
     }
     let materials: BTreeMap<_, _> = view.materials.iter().map(|(id, key)| (id.to_string(), key)).collect();
-    let identities: BTreeMap<_, _> = view.identities.iter().map(|(arn, it)| (arn, (&it.record, it.version))).collect();
+    let identities: BTreeMap<_, _> =
+        view.identities.iter().map(|(arn, it)| (arn, described_attached(&it.attached))).collect();
+    let roles: BTreeMap<_, _> =
+        view.roles.iter().map(|(arn, it)| (arn, (&it.trust.text, described_attached(&it.attached)))).collect();
+    let registered: Vec<_> = view.registered.iter().map(|(key, it)| (key, &it.record, it.version)).collect();
+    let memberships: BTreeMap<_, _> =
+        view.memberships.iter().map(|(account, it)| (account, described_membership(it))).collect();
+    let issuers: BTreeMap<_, _> = view.issuers.iter().collect();
+    let issuer_keys: BTreeMap<_, _> = view.issuer_keys.iter().collect();
+    let unique_ids: BTreeMap<_, _> = view.unique_ids.iter().collect();
     let credentials: BTreeMap<_, _> =
         view.credentials.iter().map(|(id, it)| (id, (&it.identity, it.version))).collect();
     let vpcs: BTreeMap<_, _> = view.vpcs.iter().map(|(id, it)| (id, (&it.record, it.version))).collect();
@@ -53,6 +62,11 @@ fn described(view: &RegionView) -> BTreeMap<String, String> {
         ("retirable", format!("{:?}", view.retirable)),
         ("accounts", format!("{accounts:?}")),
         ("identities", format!("{identities:?}")),
+        ("roles", format!("{roles:?}")),
+        ("registered", format!("{registered:?}")),
+        ("memberships", format!("{memberships:?}")),
+        ("issuers", format!("{issuers:?} {issuer_keys:?}")),
+        ("unique ids", format!("{unique_ids:?}")),
         ("credentials", format!("{credentials:?}")),
         ("vpcs", format!("{vpcs:?}")),
         ("endpoints", format!("{endpoints:?}")),
@@ -61,6 +75,20 @@ fn described(view: &RegionView) -> BTreeMap<String, String> {
         all.insert(name.to_owned(), text);
     }
     all
+}
+
+fn described_attached(attached: &Attached) -> String {
+    let policies: Vec<_> = attached.policies.iter().map(|policy| (policy.document.name(), &policy.text)).collect();
+    let boundary = attached.boundary.as_ref().map(|policy| &policy.text);
+    format!("{policies:?} {boundary:?} {:?}", attached.rows)
+}
+
+fn described_membership(membership: &Membership) -> String {
+    let texts = |levels: &[Vec<Arc<Policy>>]| -> Vec<Vec<Arc<str>>> {
+        levels.iter().map(|level| level.iter().map(|policy| policy.text.clone()).collect()).collect()
+    };
+    let (service, resource) = (texts(&membership.service), texts(&membership.resource));
+    format!("{} {} {service:?} {resource:?} {:?}", membership.organization, membership.path, membership.row)
 }
 
 fn rows(scene: &Scene) -> Vec<(RowKey, Row)> {

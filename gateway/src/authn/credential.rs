@@ -42,18 +42,24 @@ impl<'a> Authorization<'a> {
         }
         let (credential, signed_headers, signature) = parameters(rest)?;
         let credential = Credential::parse(credential)?;
-        let mut signed_headers: Vec<_> = signed_headers.split(';').map(lower_case).collect();
-        if signed_headers.len() > SIGNED_HEADERS_MAX || signed_headers.iter().any(|name| name.is_empty()) {
-            return Err(AuthnError::Incomplete("'SignedHeaders' must be names of headers, separated by ';'.".into()));
-        }
-        signed_headers.sort_unstable();
-        signed_headers.dedup();
+        let signed_headers = header_names(signed_headers)?;
         Ok(Self { credential, signed_headers, signature: signature_bytes(signature)? })
     }
 }
 
+/// Names of headers separated by `;`: in lower case, sorted, each once.
+pub(super) fn header_names(text: &str) -> Result<Vec<Cow<'_, str>>, AuthnError> {
+    let mut names: Vec<_> = text.split(';').map(lower_case).collect();
+    if names.len() > SIGNED_HEADERS_MAX || names.iter().any(|name| name.is_empty()) {
+        return Err(AuthnError::Incomplete("'SignedHeaders' must be names of headers, separated by ';'.".into()));
+    }
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
 impl<'a> Credential<'a> {
-    fn parse(text: &'a str) -> Result<Self, AuthnError> {
+    pub(super) fn parse(text: &'a str) -> Result<Self, AuthnError> {
         let Some((access_key_id, scope, [date, region, service, terminator])) = elements(text) else {
             return Err(AuthnError::Incomplete(format!(
                 "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{}'",
@@ -115,7 +121,7 @@ fn parameters(text: &str) -> Result<(&str, &str, &str), AuthnError> {
 }
 
 /// A signature that is not 64 lower-case hexadecimal digits cannot be anyone's.
-fn signature_bytes(text: &str) -> Result<[u8; 32], AuthnError> {
+pub(super) fn signature_bytes(text: &str) -> Result<[u8; 32], AuthnError> {
     let mut signature = [0; 32];
     let is_lower = !text.bytes().fold(false, |found, byte| found | byte.is_ascii_uppercase());
     hex::decode_to_slice(text, &mut signature).ok().filter(|()| is_lower).ok_or(AuthnError::Mismatch)?;

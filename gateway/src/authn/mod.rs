@@ -1,10 +1,13 @@
-//! Who is calling: AWS Signature Version 4, checked to the letter.
+//! Who is calling: AWS Signature Version 4, checked to the letter, and the tokens of sessions.
 //! Pure: knows no clock, no socket and never a long-term secret; the day's signing key is handed in, and whose
 //! access key it is, others say.
 
 pub mod canonical;
 pub mod credential;
+pub mod presigned;
+pub mod session;
 pub mod sigv4;
+pub mod web_identity;
 
 use crate::wire::Protocol;
 

@@ -1,4 +1,4 @@
-//! AWS Signature Version 4 in the `Authorization` header: what a request claims, and whether the claim holds.
+//! AWS Signature Version 4 in the `Authorization` header or in the query: what a request claims, and whether the claim holds.
 //! Pure: knows no clock, and of the secret only the signing key of one day, region and service.
 
 use std::borrow::Cow;
@@ -13,7 +13,8 @@ use time::{Date, Month, OffsetDateTime};
 
 use super::AuthnError;
 use super::canonical::canonical_head;
-use super::credential::{ALGORITHM, Authorization, Credential, shown};
+use super::credential::{ALGORITHM, Authorization, Credential, header_names, shown, signature_bytes};
+use super::presigned::Presigned;
 
 /// How far a request's time may be from ours.
 pub const SKEW: Duration = Duration::from_secs(5 * 60);
@@ -59,6 +60,8 @@ pub struct Signed<'a> {
     canonical_head: String,
     /// `X-Amz-Content-Sha256`.
     content_sha256: Option<&'a str>,
+    /// How long a signature in the query is good for; one in a header is good within the clocks' skew.
+    lifetime: Option<Duration>,
 }
 
 impl<'a> Signed<'a> {
@@ -68,14 +71,7 @@ impl<'a> Signed<'a> {
         let authorization = sole(head, "authorization")?.ok_or(AuthnError::MissingToken)?;
         let Authorization { credential, signed_headers, signature } = Authorization::parse(authorization)?;
         let (date, signed_at) = date(head)?;
-        let day = date.get(..8).unwrap_or_default();
-        if credential.date != day {
-            return Err(AuthnError::Invalid(format!(
-                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != \
-                 '{day}', from '{date}'.",
-                shown(credential.date)
-            )));
-        }
+        check_day(&credential, &date)?;
         let covered = covered(head, &signed_headers)?;
         Ok(Self {
             credential,
@@ -85,6 +81,31 @@ impl<'a> Signed<'a> {
             date,
             canonical_head: canonical(head, &covered, &signed_headers)?,
             content_sha256: sole(head, "x-amz-content-sha256")?,
+            lifetime: None,
+        })
+    }
+
+    /// Reads the claim of a request that is signed in its query, which holds everything that a header would hold.
+    pub fn presigned(head: &Head<'a>, query: &'a Presigned) -> Result<Self, AuthnError> {
+        if sole(head, "authorization")?.is_some() {
+            let text = "The request is signed in its Authorization header and in its query; only one may be.";
+            return Err(AuthnError::Incomplete(text.to_owned()));
+        }
+        let credential = Credential::parse(&query.credential)?;
+        let signed_headers = header_names(&query.signed_headers)?;
+        let signed_at = iso_basic(&query.date).and_then(timestamp).ok_or_else(|| not_a_date(&query.date))?;
+        check_day(&credential, &query.date)?;
+        let covered = covered(head, &signed_headers)?;
+        let head = Head { query: &query.signed_query, headers: Vec::new(), ..*head };
+        Ok(Self {
+            credential,
+            signed_at,
+            session_token: query.session_token.as_deref(),
+            signature: signature_bytes(&query.signature)?,
+            date: query.date.as_str().into(),
+            canonical_head: canonical(&head, &covered, &signed_headers)?,
+            content_sha256: None,
+            lifetime: Some(query.lifetime),
         })
     }
 
@@ -100,18 +121,19 @@ impl<'a> Signed<'a> {
         if wrong.is_empty() { Ok(()) } else { Err(AuthnError::Invalid(wrong.join(" "))) }
     }
 
-    /// The request must have been signed within `skew` of `now`.
+    /// The request must have been signed within `skew` of `now`; one that is signed in its query, not longer ago than it
+    /// may live.
     pub fn check_time(&self, now: Timestamp, skew: Duration) -> Result<(), AuthnError> {
-        let minutes = skew.as_secs() / 60;
-        if now > self.signed_at.plus(skew) {
-            let (earliest, shown_now) = (basic(now.minus(skew)), basic(now));
+        let past = self.lifetime.unwrap_or(skew);
+        if now > self.signed_at.plus(past) {
+            let (earliest, shown_now, minutes) = (basic(now.minus(past)), basic(now), past.as_secs() / 60);
             return Err(AuthnError::Invalid(format!(
                 "Signature expired: {} is now earlier than {earliest} ({shown_now} - {minutes} min.)",
                 self.date
             )));
         }
         if self.signed_at > now.plus(skew) {
-            let (latest, shown_now) = (basic(now.plus(skew)), basic(now));
+            let (latest, shown_now, minutes) = (basic(now.plus(skew)), basic(now), skew.as_secs() / 60);
             return Err(AuthnError::Invalid(format!(
                 "Signature not yet current: {} is still later than {latest} ({shown_now} + {minutes} min.)",
                 self.date
@@ -135,6 +157,19 @@ impl<'a> Signed<'a> {
         let expected = hmac::sign(&signing_key.0, &to_sign);
         if bool::from(expected.as_ref().ct_eq(&self.signature)) { Ok(()) } else { Err(AuthnError::Mismatch) }
     }
+}
+
+/// The credential's day must be that of the date.
+fn check_day(credential: &Credential<'_>, date: &str) -> Result<(), AuthnError> {
+    let day = date.get(..8).unwrap_or_default();
+    if credential.date == day {
+        return Ok(());
+    }
+    Err(AuthnError::Invalid(format!(
+        "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}' != '{day}', from \
+         '{date}'.",
+        shown(credential.date)
+    )))
 }
 
 /// In lower-case digits.
@@ -169,15 +204,20 @@ fn date<'a>(head: &Head<'a>) -> Result<(Cow<'a, str>, Timestamp), AuthnError> {
             (text, true)
         }
     };
-    let timestamp = |at: OffsetDateTime| Some(Timestamp(u64::try_from(at.unix_timestamp()).ok()?.checked_mul(1000)?));
     if let Some(at) = iso_basic(text).and_then(timestamp) {
         return Ok((text.into(), at));
     }
     let http = || OffsetDateTime::parse(text, &Rfc2822).ok().and_then(timestamp);
-    let at = may_be_http.then(http).flatten().ok_or_else(|| {
-        AuthnError::Incomplete(format!("Date must be in ISO-8601 'basic format'. Got '{}'.", shown(text)))
-    })?;
+    let at = may_be_http.then(http).flatten().ok_or_else(|| not_a_date(text))?;
     Ok((basic(at).into(), at))
+}
+
+fn timestamp(at: OffsetDateTime) -> Option<Timestamp> {
+    Some(Timestamp(u64::try_from(at.unix_timestamp()).ok()?.checked_mul(1000)?))
+}
+
+fn not_a_date(text: &str) -> AuthnError {
+    AuthnError::Incomplete(format!("Date must be in ISO-8601 'basic format'. Got '{}'.", shown(text)))
 }
 
 /// Reads what `basic` writes, and nothing else.

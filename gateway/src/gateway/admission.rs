@@ -30,12 +30,22 @@ impl Admission {
         Self { quick: class(quick_max), slow: class(slow_max) }
     }
 
-    /// `None` when the class has as much as it takes.
-    pub fn admit(&self, effect: Effect) -> Option<Permit> {
-        let class = match effect {
+    fn class(&self, effect: Effect) -> &Arc<Class> {
+        match effect {
             Effect::Read => &self.quick,
             Effect::Write => &self.slow,
-        };
+        }
+    }
+
+    /// Whether the class has as much as it takes now.
+    pub fn is_full(&self, effect: Effect) -> bool {
+        let class = self.class(effect);
+        class.in_flight.load(Ordering::Relaxed) >= class.in_flight_max
+    }
+
+    /// `None` when the class has as much as it takes.
+    pub fn admit(&self, effect: Effect) -> Option<Permit> {
+        let class = self.class(effect);
         let admitted = class.in_flight.fetch_update(Ordering::AcqRel, Ordering::Acquire, |in_flight| {
             (in_flight < class.in_flight_max).then_some(in_flight.saturating_add(1))
         });
@@ -66,7 +76,9 @@ mod tests {
         let write = admission.admit(Effect::Write);
         assert!(write.is_some() && admission.admit(Effect::Write).is_none());
         assert_eq!(admission.in_flight(), 3);
+        assert!(admission.is_full(Effect::Read) && admission.is_full(Effect::Write));
         drop(held);
+        assert!(!admission.is_full(Effect::Read));
         assert!(admission.admit(Effect::Read).is_some());
     }
 }

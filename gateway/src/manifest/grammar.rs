@@ -17,8 +17,47 @@ pub(super) fn user_name(text: &str) -> Result<(), &'static str> {
     rule(made_of(text, 1..=64, "+=,.@_-"), "must be 1 to 64 letters, digits or +=,.@_-")
 }
 
+pub(super) fn group_name(text: &str) -> Result<(), &'static str> {
+    rule(made_of(text, 1..=128, "+=,.@_-"), "must be 1 to 128 letters, digits or +=,.@_-")
+}
+
+pub(super) fn role_name(text: &str) -> Result<(), &'static str> {
+    rule(made_of(text, 1..=64, "+=,.@_-"), "must be 1 to 64 letters, digits or +=,.@_-")
+}
+
+/// IAM, CreateOpenIDConnectProvider: `https://`, a host, perhaps a path; no query and no fragment; 255 in all.
+pub(super) fn issuer_url(text: &str) -> Result<(), &'static str> {
+    let plain = !text.contains(['?', '#']) && text.len() <= 255;
+    rule(plain && https_url(text).is_ok(), "must be https:// with a host and perhaps a path, 255 characters in all")
+}
+
+pub(super) fn https_url(text: &str) -> Result<(), &'static str> {
+    let rest = text.strip_prefix("https://").unwrap_or_default();
+    let visible = rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}@".contains(&byte));
+    let host = !rest.is_empty() && !rest.starts_with(['/', ':', '?', '#']);
+    rule(visible && host && text.len() <= 2048, "must be an https:// URL")
+}
+
+pub(super) fn client_id(text: &str) -> Result<(), &'static str> {
+    rule((1..=255).contains(&text.chars().count()) && !text.contains(char::is_control), "must be 1 to 255 characters")
+}
+
+pub(super) fn organization_id(text: &str) -> Result<(), &'static str> {
+    rule(prefixed(text, "o-", 10..=32), "must be o- and 10 to 32 lower-case letters and digits")
+}
+
+pub(super) fn root_id(text: &str) -> Result<(), &'static str> {
+    rule(prefixed(text, "r-", 4..=32), "must be r- and 4 to 32 lower-case letters and digits")
+}
+
+pub(super) fn unit_id(text: &str) -> Result<(), &'static str> {
+    let parts = text.strip_prefix("ou-").and_then(|rest| rest.split_once('-'));
+    let fits = parts.is_some_and(|(root, own)| prefixed(root, "", 4..=32) && prefixed(own, "", 8..=32));
+    rule(fits, "must be ou-, 4 to 32 lower-case letters and digits of the root, and 8 to 32 behind a dash")
+}
+
 /// IAM: a slash, or visible ASCII between two slashes, at most 512.
-pub(super) fn user_path(text: &str) -> Result<(), &'static str> {
+pub(super) fn path(text: &str) -> Result<(), &'static str> {
     let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
     let enclosed = text == "/" || (text.len() > 1 && text.starts_with('/') && text.ends_with('/'));
     rule(text.len() <= 512 && visible && enclosed, "must begin and end with a slash")
@@ -44,7 +83,7 @@ pub(super) fn vpc_id(text: &str) -> Result<(), &'static str> {
     rule(prefixed_hex(text, "vpc-"), "must be vpc- and 8 or 17 lower-case hexadecimal digits")
 }
 
-pub(super) fn endpoint_id(text: &str) -> Result<(), &'static str> {
+pub(crate) fn endpoint_id(text: &str) -> Result<(), &'static str> {
     rule(prefixed_hex(text, "vpce-"), "must be vpce- and 8 or 17 lower-case hexadecimal digits")
 }
 
@@ -84,7 +123,7 @@ pub(super) fn tag_value(text: &str) -> Result<(), &'static str> {
 }
 
 /// A network with no bit set behind its prefix.
-pub(super) fn network(text: &str) -> Result<IpNet, &'static str> {
+pub(crate) fn network(text: &str) -> Result<IpNet, &'static str> {
     let network: IpNet = text.parse().map_err(|_| "must be a network such as 10.0.0.0/16")?;
     rule(network == network.trunc(), "must have no bit set behind its prefix")?;
     Ok(network)
@@ -107,6 +146,12 @@ fn made_of(text: &str, length: std::ops::RangeInclusive<usize>, punctuation: &st
     length.contains(&text.len()) && text.chars().all(allowed)
 }
 
+fn prefixed(text: &str, prefix: &str, length: std::ops::RangeInclusive<usize>) -> bool {
+    text.strip_prefix(prefix).is_some_and(|rest| {
+        length.contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    })
+}
+
 fn prefixed_hex(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|digits| {
         matches!(digits.len(), 8 | 17) && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -122,7 +167,19 @@ mod tests {
         let table: &[(Rule, &[&str], &[&str])] = &[
             (account_id, &["111122223333"], &["", "11112222333", "1111222233334", "11112222333a", "١11122223333"]),
             (user_name, &["a", "a.b@c+d=e,f_g-h"], &["", "a/b", "a b", "é"]),
-            (user_path, &["/", "/a/b/"], &["", "a", "/a", "a/", "/ /"]),
+            (path, &["/", "/a/b/"], &["", "a", "/a", "a/", "/ /"]),
+            (group_name, &["a"], &["", "a b"]),
+            (role_name, &["App-1"], &["", "a/b"]),
+            (
+                issuer_url,
+                &["https://idp.example.com", "https://idp.example.com/realms/a"],
+                &["", "https://", "http://idp.example.com", "https://a?b", "https://a/#b", "https:///a", "https://u@a"],
+            ),
+            (https_url, &["https://idp.example.com/jwks?a=b"], &["http://a", "https:// a"]),
+            (client_id, &["sts.amazonaws.com", "a b"], &["", "a\n"]),
+            (organization_id, &["o-exampleorgid"], &["o-", "o-short", "O-EXAMPLEORGID", "exampleorgid"]),
+            (root_id, &["r-ab12"], &["r-", "r-AB12", "ou-ab12-11111111"]),
+            (unit_id, &["ou-ab12-11111111"], &["ou-ab12", "ou-ab12-1", "ou-ab12-1111-111", "r-ab12"]),
             (policy_name, &["all-keys"], &["", "a b"]),
             (access_key_id, &["AKIAIOSFODNN7EXAMPLE"], &["AKIA", "akiaiosfodnn7example", "ASIAIOSFODNN7EXAMPLE"]),
             (secret, &["wJalrXUtnFEMI/K7MDENG"], &["short", "has a space in the midst of it"]),

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
+use zeroize::Zeroizing;
 
 use super::*;
 
@@ -20,6 +21,8 @@ id = "vpce-0a1b2c3d"
 vpc = "vpc-0a1b2c3d"
 interfaces = [{ zone = "a", address = "10.0.0.1" }]
 "#;
+
+const POLICY: &str = r#"{"Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}}"#;
 
 fn faults(text: &str) -> Vec<String> {
     let wrong = parse(Path::new("m.toml"), text).map(drop);
@@ -139,6 +142,157 @@ fn what_must_be_unique_or_declared_is() {
     }
 }
 
+/// A manifest of `rest`, in which `{allow}` and `{trust}` stand for documents that are in order.
+fn with_documents(rest: &str) -> String {
+    let trust = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"sts:AssumeRole"}}"#;
+    format!("{BASE}{rest}\n").replace("{allow}", &format!("'{POLICY}'")).replace("{trust}", &format!("'{trust}'"))
+}
+
+#[test]
+fn identities_and_organizations_read_back() {
+    let path = Path::new("../tests/fixtures/manifests/organization.toml");
+    let manifest = load(path).unwrap_or_else(|faults| panic!("{faults}"));
+    let account = &manifest.accounts[1];
+    let [user, ..] = account.users.as_slice() else { panic!("{account:?}") };
+    assert_eq!(
+        (user.groups.as_slice(), user.permissions_boundary.as_deref()),
+        (&["developers".to_owned()][..], Some("limit"))
+    );
+    assert_eq!(account.groups[0].managed_policies, ["use-keys"]);
+    let role = &account.roles[0];
+    assert_eq!((role.path.as_str(), role.max_session_duration_seconds), ("/service/", 7200));
+    assert!(role.trust_policy.contains("sts:AssumeRoleWithWebIdentity"));
+    let issuer = &account.issuers[0];
+    assert_eq!((issuer.url.as_str(), issuer.client_ids.len()), ("https://idp.example.com/realm", 1));
+    let [organization] = manifest.organizations.as_slice() else { panic!("{manifest:?}") };
+    let members: Vec<_> = organization.accounts.iter().map(|member| (&*member.id, &*member.parent)).collect();
+    assert_eq!(members, [("444455556666", "ou-ab12-22222222"), ("111122223333", "r-ab12")]);
+    assert_eq!(organization.units[1].parent, "ou-ab12-11111111");
+    assert_eq!(organization.attached.service, None);
+    assert_eq!(organization.attached.resource, ["perimeter"]);
+    let attached = organization.units[0].attached.service.as_deref();
+    assert_eq!(attached, Some(&["FullAWSAccess".to_owned(), "no-deletion".to_owned()][..]));
+}
+
+#[test]
+fn each_fault_of_an_identity_names_its_line() {
+    let user = "[[account]]\nid = \"222233334444\"\n[[account.user]]\nname = \"u\"\n";
+    let role = "[[account]]\nid = \"222233334444\"\n[[account.role]]\nname = \"r\"\n";
+    let long = |characters: usize| {
+        let empty = r#"{"Statement":{"Sid":"","Effect":"Allow","Action":"kms:*","Resource":"*"}}"#;
+        empty.replacen(r#""Sid":"""#, &format!(r#""Sid":"{}""#, "a".repeat(characters - empty.len())), 1)
+    };
+    let inline = |name: &str, characters: usize| format!("{{ name = \"{name}\", document = '{}' }}", long(characters));
+    let table = [
+        (format!("{user}groups = [\"g\"]"), "m.toml:15:11: group `g` is not declared in account 222233334444"),
+        (
+            format!("{user}managed_policies = [\"p\"]"),
+            "m.toml:15:21: managed policy `p` is not declared in account 222233334444",
+        ),
+        (
+            format!("{user}permissions_boundary = \"p\""),
+            "m.toml:15:24: managed policy `p` is not declared in account 222233334444",
+        ),
+        (
+            format!("{user}policies = [{}, {}]", inline("a", 1024), inline("b", 1025)),
+            "m.toml:13:1: the inline policies of this user have 2049 characters without white space, more than 2048",
+        ),
+        (
+            format!("{role}trust_policy = {{trust}}\npolicies = [{}, {}]", inline("a", 9000), inline("b", 1241)),
+            "m.toml:13:1: the inline policies of this role have 10241 characters without white space, more than 10240",
+        ),
+        (
+            format!(
+                "[[account]]\nid = \"222233334444\"\n[[account.group]]\nname = \"g\"\npolicies = [{}]",
+                inline("a", 5121)
+            ),
+            "m.toml:13:1: the inline policies of this group have 5121 characters without white space, more than 5120",
+        ),
+        (
+            format!(
+                "[[account]]\nid = \"222233334444\"\n[[account.policy]]\nname = \"p\"\ndocument = '{}'",
+                long(6145)
+            ),
+            "m.toml:15:12: the policy has 6145 characters, more than 6144",
+        ),
+        (
+            format!(
+                "{user}policies = [{{ name = \"p\", document = '{{\"Statement\":{{\"Effect\":\"Allow\",\"Action\":\"*\"}}}}' }}]"
+            ),
+            "m.toml:15:38: Policy statement must contain resources. (neither Resource nor NotResource)",
+        ),
+        (
+            role.to_owned(),
+            "m.toml:13:1: `trust_policy` (JSON text) or `trust_policy_file` is missing in [account.role]",
+        ),
+        (
+            format!("{role}trust_policy = {{trust}}\nmax_session_duration_seconds = 43201"),
+            "m.toml:16:32: `max_session_duration_seconds` must be from 3600 to 43200",
+        ),
+        (
+            format!("{role}trust_policy = {{trust}}")
+                .replace("[[account.role]]", "[[account.issuer]]\nurl = \"https://a\"\n[[account.role]]"),
+            "m.toml:13:1: `client_ids` is missing in [account.issuer]\nm.toml:13:1: `client_ids` must be 1 to 100\nm.toml:13:1: an issuer needs `jwks_file` or `jwks_url`",
+        ),
+        (
+            format!(
+                "{role}trust_policy = '{{\"Statement\":{{\"Effect\":\"Allow\",\"Action\":\"sts:AssumeRole\",\"Principal\":{{\"AWS\":\"arn:aws:iam::222233334444:user/u\"}}}}}}'"
+            ),
+            "m.toml:15:16: a statement names arn:aws:iam::222233334444:user/u, which is not declared",
+        ),
+        (
+            format!(
+                "{role}trust_policy = '{{\"Statement\":{{\"Effect\":\"Allow\",\"Action\":\"sts:AssumeRole\",\"Principal\":{{\"Federated\":\"arn:aws:iam::222233334444:oidc-provider/a\"}}}}}}'"
+            ),
+            "m.toml:15:16: a statement names arn:aws:iam::222233334444:oidc-provider/a, which is not declared",
+        ),
+    ];
+    for (text, expected) in table {
+        assert_eq!(faults(&with_documents(&text)).join("\n"), expected, "{text}");
+    }
+}
+
+#[test]
+fn each_fault_of_an_organization_names_its_line() {
+    let base = "[[organization]]\nid = \"o-exampleorgid\"\nroot = \"r-ab12\"\nmanagement_account = \"111122223333\"\n";
+    let unit = "[[organization.organizational_unit]]\nid = \"ou-ab12-11111111\"\n";
+    let table = [
+        (base.replace("o-exampleorgid", "o-x"), "m.toml:12:6: `id` must be o- and 10 to 32"),
+        (base.replace("111122223333", "222233334444"), "m.toml:14:22: account `222233334444` is not declared"),
+        (format!("{base}service_control_policies = [\"p\"]"), "m.toml:15:29: the organization has no such policy"),
+        (format!("{base}{unit}parent = \"ou-ab12-22222222\""), "m.toml:17:10: `parent` is neither the root nor"),
+        (
+            format!("{base}{unit}parent = \"ou-ab12-11111111\""),
+            "m.toml:17:10: `ou-ab12-11111111` is more than 5 levels below the root, or in a circle",
+        ),
+        (
+            format!("{base}[[organization.account]]\nid = \"111122223333\"\nparent = \"r-zz99\""),
+            "m.toml:17:10: `parent` is neither the root nor",
+        ),
+        (
+            format!("{base}[[organization.policy]]\nname = \"p\"\ntype = \"SCP\""),
+            "m.toml:17:8: `type` must be SERVICE_CONTROL_POLICY or RESOURCE_CONTROL_POLICY",
+        ),
+        (
+            format!(
+                "{base}[[organization.policy]]\nname = \"p\"\ntype = \"RESOURCE_CONTROL_POLICY\"\ndocument = {{trust}}"
+            ),
+            "m.toml:18:12: Policy statement must contain resources.",
+        ),
+        (
+            format!("{base}{base}").replace(
+                "r-ab12\"\nmanagement_account = \"111122223333\"\n[[",
+                "r-ab13\"\nmanagement_account = \"111122223333\"\n[[",
+            ),
+            "m.toml:15:1: account of an organization `111122223333` is declared twice; first on line 11\nm.toml:16:6: organization `o-exampleorgid` is declared twice",
+        ),
+    ];
+    for (text, expected) in table {
+        let found = faults(&with_documents(&text)).join("\n");
+        assert!(found.starts_with(expected) && found.lines().count() == expected.lines().count(), "{text}: {found}");
+    }
+}
+
 #[test]
 fn a_secret_is_in_no_fault() {
     let user = "[[account]]\nid = \"111122223333\"\n[[account.user]]\nname = \"u\"\n";
@@ -152,7 +306,7 @@ fn a_secret_is_in_no_fault() {
 #[test]
 fn documents_and_secrets_may_stand_in_files() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("policy.json"), "{\"Statement\": []}").unwrap();
+    std::fs::write(folder.path().join("policy.json"), POLICY).unwrap();
     std::fs::write(folder.path().join("secret"), "wJalrXUtnFEMI/K7MDENG\n").unwrap();
     let text = "[[account]]\nid = \"111122223333\"\n[[account.user]]\nname = \"u\"\n\
         policies = [{ name = \"p\", file = \"policy.json\" }]\n\
@@ -160,7 +314,7 @@ fn documents_and_secrets_may_stand_in_files() {
     let path = folder.path().join("m.toml");
     let manifest = parse(&path, text).unwrap();
     let user = &manifest.accounts[0].users[0];
-    assert_eq!(user.policies[0].document, "{\"Statement\": []}");
+    assert_eq!(user.policies[0].document, POLICY);
     assert_eq!(user.access_keys[0].secret.expose(), b"wJalrXUtnFEMI/K7MDENG");
 
     std::fs::write(folder.path().join("policy.json"), "{\n \"Statement\"\n}").unwrap();

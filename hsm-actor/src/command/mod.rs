@@ -12,6 +12,7 @@ mod material;
 mod random;
 mod secret;
 mod self_test;
+mod session;
 mod sign;
 
 #[cfg(any(test, feature = "faults"))]
@@ -26,6 +27,7 @@ pub use {
     random::GenerateRandom,
     secret::{DayKey, RewrapSecret, SigningKey, WrapSecret},
     self_test::SelfTest,
+    session::{HideClaims, IssueSession, IssuedSession, SessionDayKey, SessionPublicKey, ShowClaims},
     sign::{PublicKey, Sign, Signed, Verify},
 };
 

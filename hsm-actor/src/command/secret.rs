@@ -79,18 +79,24 @@ impl Command for SigningKey {
     const CLASS: Class = Class::Quick;
 
     fn run(&self, vault: &Vault) -> Result<DayKey, HsmError> {
-        let scope = [self.date.as_str(), &self.region, &self.service, "aws4_request"];
-        if scope.iter().any(|part| part.len() > SCOPE_BYTES_MAX) {
-            return Err(HsmError::TooLarge);
-        }
+        let scope = check_scope([&self.date, &self.region, &self.service])?;
         let secret = vault.open_secret(&self.owner, &self.wrapped)?;
         let rewrapped = vault.rewrapped_secret(&self.owner, &self.wrapped, &secret)?;
         Ok(DayKey { key: signing_key(&secret, scope), rewrapped })
     }
 }
 
+/// Date, region and service with the terminator, when none is too long.
+pub(super) fn check_scope(parts: [&str; 3]) -> Result<[&str; 4], HsmError> {
+    if parts.iter().any(|part| part.len() > SCOPE_BYTES_MAX) {
+        return Err(HsmError::TooLarge);
+    }
+    let [date, region, service] = parts;
+    Ok([date, region, service, "aws4_request"])
+}
+
 /// The HMAC chain of AWS's "Create a signed request": the secret keys the date, and each result keys the next part.
-fn signing_key(secret: &Plaintext, scope: [&str; 4]) -> Plaintext {
+pub(super) fn signing_key(secret: &Plaintext, scope: [&str; 4]) -> Plaintext {
     let mut key = Zeroizing::new(Vec::with_capacity(4 + secret.len()));
     key.extend_from_slice(b"AWS4");
     key.extend_from_slice(secret.expose());

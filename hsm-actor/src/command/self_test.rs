@@ -34,7 +34,10 @@ impl Command for SelfTest {
         }
         // Wrapping opens what it wrapped, so this proves the active domain key too.
         let secret = Plaintext::new(b"known answer".to_vec());
-        vault.wrap_secret("self-test", &secret).map(drop).map_err(|_| HsmError::SelfTest)
+        vault.wrap_secret("self-test", &secret).map_err(|_| HsmError::SelfTest)?;
+        // Signing verifies what it signed, and hiding shows what it hid.
+        vault.session().sign(TEXT).map_err(|_| HsmError::SelfTest)?;
+        vault.session().hide("self-test", TEXT).map(drop).map_err(|_| HsmError::SelfTest)
     }
 }
 

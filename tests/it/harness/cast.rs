@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kms_core::registry::{Account, Endpoint, Manifest, NamedPolicy, User, Vpc};
+use kms_core::registry::{AccessKey, Account, Endpoint, Manifest, NamedPolicy, Plaintext, User, Vpc};
 use serde_json::{Value, json};
 
 pub(crate) const ACCOUNT: &str = "111122223333";
@@ -24,6 +24,11 @@ const VPC: &str = "vpc-0aaaaaaaaaaaaaaa1";
 pub(crate) fn arn(user: &str) -> String {
     let account = if matches!(user, "partner" | "stranger" | "prying") { PARTNER } else { ACCOUNT };
     format!("arn:aws:iam::{account}:user/{user}")
+}
+
+/// The access key of a user of the cast.
+pub(crate) fn access_key(user: &str) -> String {
+    format!("AKIATEST{}", user.to_ascii_uppercase())
 }
 
 pub(crate) fn allow(principal: &str, action: &str) -> Value {
@@ -68,6 +73,7 @@ pub(crate) fn cast() -> Manifest {
                 ],
             ),
         ],
+        organizations: Vec::new(),
         vpcs: vec![Vpc {
             id: VPC.to_owned(),
             account: ACCOUNT.to_owned(),
@@ -85,7 +91,7 @@ pub(crate) fn cast() -> Manifest {
 }
 
 fn account(id: &str, users: Vec<User>) -> Account {
-    Account { id: id.to_owned(), name: format!("account {id}"), users }
+    Account { id: id.to_owned(), name: format!("account {id}"), users, ..Account::default() }
 }
 
 fn user(name: &str, statements: Vec<Value>) -> User {
@@ -93,9 +99,12 @@ fn user(name: &str, statements: Vec<Value>) -> User {
     User {
         name: name.to_owned(),
         path: "/".to_owned(),
-        tags: BTreeMap::new(),
         policies: if statements.is_empty() { Vec::new() } else { vec![policy] },
-        access_keys: Vec::new(),
+        access_keys: vec![AccessKey {
+            id: access_key(name),
+            secret: Plaintext::new(b"a secret that nobody signs with".to_vec()),
+        }],
+        ..User::default()
     }
 }
 

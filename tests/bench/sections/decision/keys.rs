@@ -16,8 +16,8 @@ use kms_core::id::{KeyId, Place};
 use kms_core::key_manager::KeyManager;
 use kms_core::operation;
 use kms_core::region::{Region, RegionOptions};
-use kms_core::registry::{Account, DeclaredKey, Endpoint, Manifest, NamedPolicy, User, Vpc};
-use kms_core::request::{Asked, Caller, Meta, Source};
+use kms_core::registry::{AccessKey, Account, DeclaredKey, Endpoint, Manifest, NamedPolicy, Plaintext, User, Vpc};
+use kms_core::request::{Asked, Caller, Meta, Proof, Source};
 use kms_core::view::KeyEntry;
 use serde_json::json;
 
@@ -115,9 +115,14 @@ impl Clerk {
                 principal: identity.principal.clone(),
                 arn: identity.arn.clone(),
                 account: identity.account,
-                access_key: "AKIABENCHBENCHBENCHB".into(),
+                access_key: "AKIABENCHadministrator".into(),
+                session: None,
             },
-            source: Source::Endpoint { id: ENDPOINT.into(), zone: "us-east-1a".into(), address: "10.1.2.3".parse()? },
+            source: Source::Endpoint {
+                id: ENDPOINT.into(),
+                address: "10.1.2.3".parse()?,
+                proof: Proof::Listener { zone: "us-east-1a".into() },
+            },
             meta: Meta {
                 request_id: "bench".into(),
                 user_agent: None,
@@ -149,9 +154,12 @@ fn manifest() -> Manifest {
     let user = |name: &str, document: &str| User {
         name: name.to_owned(),
         path: "/".to_owned(),
-        tags: BTreeMap::new(),
         policies: vec![NamedPolicy { name: "own".to_owned(), document: document.to_owned() }],
-        access_keys: Vec::new(),
+        access_keys: vec![AccessKey {
+            id: format!("AKIABENCH{name}"),
+            secret: Plaintext::new(b"a secret that nobody signs with".to_vec()),
+        }],
+        ..User::default()
     };
     let everything = r#"{"Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}}"#;
     let key = |id: &&str| DeclaredKey {
@@ -163,10 +171,12 @@ fn manifest() -> Manifest {
         policy: Some(key_policy()),
     };
     Manifest {
+        organizations: Vec::new(),
         accounts: vec![Account {
             id: ACCOUNT.to_owned(),
             name: "bench".to_owned(),
             users: vec![user("administrator", everything), user("ana", everything)],
+            ..Account::default()
         }],
         vpcs: vec![Vpc { id: VPC.to_owned(), account: ACCOUNT.to_owned(), cidrs: Vec::new(), tags: BTreeMap::new() }],
         endpoints: vec![Endpoint {
