@@ -25,6 +25,7 @@ pub mod request;
 mod scene;
 pub mod store;
 mod text;
+pub mod trial;
 mod turn;
 pub mod view;
 

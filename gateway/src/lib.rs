@@ -10,6 +10,7 @@ pub mod listener;
 pub mod manifest;
 pub mod metrics;
 pub mod operations;
+pub mod policy_suite;
 pub mod run;
 pub mod serve;
 pub mod setup;
