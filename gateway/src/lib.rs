@@ -13,6 +13,7 @@ pub mod manifest;
 pub mod metrics;
 pub mod operations;
 pub mod proxy_header;
+pub mod policy_suite;
 pub mod run;
 pub mod serve;
 pub mod setup;

@@ -9,6 +9,7 @@ mod harness;
 mod hsm;
 mod lifecycle;
 mod model;
+mod policies;
 mod readme;
 mod states;
 mod strangers;

@@ -95,7 +95,8 @@ impl Declaration<'_> {
         for account in &manifest.accounts {
             self.account(account).await?;
         }
-        self.trust()?;
+        let done = self.trust();
+        self.noted(done)?;
         for organization in &manifest.organizations {
             self.organization(organization)?;
         }

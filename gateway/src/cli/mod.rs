@@ -3,6 +3,7 @@
 
 mod audit;
 mod check_config;
+mod policy;
 mod serve;
 
 use std::fmt::Display;
@@ -34,6 +35,8 @@ enum Command {
     CheckConfig(check_config::Arguments),
     /// Look after the audit log
     Audit(audit::Arguments),
+    /// Try policies offline, before they are put anywhere
+    Policy(policy::Arguments),
 }
 
 /// Does what the process's arguments ask for. Wrong arguments end the process with code 2.
@@ -42,6 +45,7 @@ pub(crate) fn run() -> ExitCode {
     match arguments.command {
         Some(Command::CheckConfig(arguments)) => check_config::run(&arguments),
         Some(Command::Audit(arguments)) => audit::run(&arguments),
+        Some(Command::Policy(arguments)) => policy::run(&arguments),
         Some(Command::Serve(arguments)) => serve(arguments),
         None => serve(arguments.serve),
     }
