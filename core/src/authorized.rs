@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use kms_hsm::blob::Header;
 use kms_hsm::command::Command;
-use kms_hsm::{Held, Material, MaterialId, Wrapped};
+use kms_hsm::{Held, HsmError, Material, MaterialId, Wrapped};
 
 use crate::authz::Grant;
 use crate::clock::Timestamp;
@@ -147,7 +147,12 @@ impl<Op: Operation> Authorized<Op> {
 
     /// Has the HSM run a command, within the request's deadline.
     pub async fn hsm<C: Command>(&self, command: C) -> Result<C::Reply, KmsError> {
-        Ok(self.region.hsm().run(command, self.asked.meta.deadline).await?)
+        Ok(self.ask_hsm(command).await?)
+    }
+
+    /// [`Self::hsm`], for a handler that words an error of the HSM itself.
+    pub async fn ask_hsm<C: Command>(&self, command: C) -> Result<C::Reply, HsmError> {
+        self.region.hsm().run(command, self.asked.meta.deadline).await
     }
 
     /// Commits a batch, while all that the request was judged on holds: the keys, aliases and grants that it names, and

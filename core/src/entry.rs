@@ -1,6 +1,8 @@
 //! One request's audit entry: opened once the caller is known, carried with the request, closed on every outcome.
 //! An entry that is dropped while open records an internal failure, so that a panic is audited too.
 
+mod owner;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -8,7 +10,8 @@ use kms_hsm::MaterialId;
 use serde_json::value::RawValue;
 
 use crate::audit::{
-    self, AuditError, Desk, HandedIn, Kannuki, Record, Resource, Tallied, Tally, Text, TlsDetails, UserIdentity,
+    self, AuditError, Desk, HandedIn, Kannuki, Record, Resource, SourceProof, Tallied, Tally, Text, TlsDetails,
+    UserIdentity,
 };
 use crate::authz::{Decision, Looked, Principal, Reason, Value, Verdict};
 use crate::clock::Timestamp;
@@ -16,7 +19,7 @@ use crate::error::KmsError;
 use crate::id::{AccountId, Place};
 use crate::judge::Trace;
 use crate::operation::{Effect, Spec};
-use crate::request::{Asked, Source, Target, Targets};
+use crate::request::{Asked, Proof, Source, Target, Targets};
 use crate::view::{Endpoint, RegionView};
 
 /// Callers whose throttled calls are counted apart in one second.
@@ -149,8 +152,12 @@ impl Entry {
         match answered {
             Ok(elements) => self.desk.hand_in(&self.noted.record(Ending::Answered(elements))),
             Err(error) => {
-                let ending = Ending::Refused { code: error.code().as_str(), message: &error.message() };
-                self.desk.hand_in(&self.noted.record(ending))
+                let message = error.message();
+                let record = self.noted.record(Ending::Refused { code: error.code().as_str(), message: &message });
+                match self.noted.owners_record() {
+                    None => self.desk.hand_in(&record),
+                    Some(owners) => self.desk.hand_in_both(&record, &owners),
+                }
             }
         }
     }
@@ -158,29 +165,9 @@ impl Entry {
 
 impl Noted {
     fn record<'a>(&'a self, ending: Ending<'a>) -> Record<'a> {
-        let meta = &self.asked.meta;
-        let mut record = Record::new();
-        record.event_source = match self.service {
-            Service::Kms => "kms.amazonaws.com".into(),
-            Service::Sts => "sts.amazonaws.com".into(),
-        };
-        record.event_name = (&*self.event_name).into();
-        record.event_time = meta.received_at.iso().into();
-        record.aws_region = (&*self.place.region).into();
-        record.source_ip_address = self.asked.source.address().to_string().into();
-        record.user_agent = meta.user_agent.as_deref().map(Text::from);
-        record.request_id = (&*meta.request_id).into();
-        record.read_only = self.read_only;
+        let mut record = self.called();
         record.recipient_account_id = self.asked.caller.account.as_str().into();
         record.user_identity = identity(&self.asked);
-        record.tls_details = meta.tls.as_ref().map(|tls| TlsDetails {
-            tls_version: tls.version.into(),
-            cipher_suite: tls.cipher_suite.as_str().into(),
-            client_provided_host_header: meta.host.as_deref().map(Text::from),
-            key_exchange: tls.key_exchange.as_deref().map(Text::from),
-        });
-        record.vpc_endpoint_id = self.asked.source.endpoint().map(Text::from);
-        record.vpc_endpoint_account_id = self.endpoint.as_ref().map(|endpoint| endpoint.record.account.as_str().into());
         record.request_parameters = self.parameters.as_deref();
         record.resources =
             self.resources.iter().map(|(account, arn)| Resource::key(account.as_str(), &**arn)).collect();
@@ -195,19 +182,64 @@ impl Noted {
         record
     }
 
+    /// What is the same in every record of the call, whoever reads it.
+    fn called(&self) -> Record<'_> {
+        let meta = &self.asked.meta;
+        let mut record = Record::new();
+        record.event_source = match self.service {
+            Service::Kms => "kms.amazonaws.com".into(),
+            Service::Sts => "sts.amazonaws.com".into(),
+        };
+        record.event_name = (&*self.event_name).into();
+        record.event_time = meta.received_at.iso().into();
+        record.aws_region = (&*self.place.region).into();
+        record.source_ip_address = self.asked.source.address().to_string().into();
+        record.user_agent = meta.user_agent.as_deref().map(Text::from);
+        record.request_id = (&*meta.request_id).into();
+        record.read_only = self.read_only;
+        record.tls_details = meta.tls.as_ref().map(|tls| TlsDetails {
+            tls_version: tls.version.into(),
+            cipher_suite: tls.cipher_suite.as_str().into(),
+            client_provided_host_header: meta.host.as_deref().map(Text::from),
+            key_exchange: tls.key_exchange.as_deref().map(Text::from),
+        });
+        record.vpc_endpoint_id = self.asked.source.endpoint().map(Text::from);
+        record.vpc_endpoint_account_id = self.endpoint.as_ref().map(|endpoint| endpoint.record.account.as_str().into());
+        record
+    }
+
+    fn vpc(&self) -> Option<Text<'_>> {
+        self.endpoint.as_ref().map(|endpoint| endpoint.record.vpc.as_str().into())
+    }
+
+    fn zone(&self) -> Option<Text<'_>> {
+        match &self.asked.source {
+            Source::Endpoint { proof: Proof::Listener { zone }, .. } => Some((&**zone).into()),
+            Source::Endpoint { .. } | Source::Public { .. } => None,
+        }
+    }
+
     fn beyond_cloudtrail(&self) -> Kannuki<'_> {
         Kannuki {
-            vpc: self.endpoint.as_ref().map(|endpoint| endpoint.record.vpc.as_str().into()),
-            zone: match &self.asked.source {
-                Source::Endpoint { zone, .. } => Some((&**zone).into()),
-                Source::Public { .. } => None,
-            },
+            vpc: self.vpc(),
+            zone: self.zone(),
+            source: Some(source_proof(&self.asked.source)),
             material_ids: self.materials.iter().map(|id| id.to_string().into()).collect(),
             decision: self.trace.decision.as_ref().map(decision),
             context: self.trace.context.iter().map(looked).collect(),
             count: None,
         }
     }
+}
+
+/// A public source is proved by the listener, too: no endpoint has this address.
+fn source_proof(source: &Source) -> SourceProof<'_> {
+    let (proof, by) = match source {
+        Source::Public { .. } | Source::Endpoint { proof: Proof::Listener { .. }, .. } => ("listener", None),
+        Source::Endpoint { proof: Proof::Proxy { balancer }, .. } => ("proxy", Some(&**balancer)),
+        Source::Endpoint { proof: Proof::Attestation { key }, .. } => ("attestation", Some(&**key)),
+    };
+    SourceProof { proof: proof.into(), by: by.map(Text::from) }
 }
 
 fn decision(decision: &Decision) -> audit::Decision<'_> {

@@ -66,6 +66,8 @@ pub enum KmsError {
     },
     Unsupported(String),
     InvalidCiphertext,
+    InvalidSignature,
+    InvalidMac,
     IncorrectKey,
     DryRun,
 
@@ -119,6 +121,8 @@ impl KmsError {
             Self::KeyUsage { .. } | Self::Algorithm { .. } => Code::InvalidKeyUsageException,
             Self::Unsupported(_) => Code::UnsupportedOperationException,
             Self::InvalidCiphertext => Code::InvalidCiphertextException,
+            Self::InvalidSignature => Code::KMSInvalidSignatureException,
+            Self::InvalidMac => Code::KMSInvalidMacException,
             Self::IncorrectKey => Code::IncorrectKeyException,
             Self::DryRun => Code::DryRunOperationException,
             Self::InvalidArn(_) => Code::InvalidArnException,
@@ -179,6 +183,8 @@ impl KmsError {
             Self::UnknownOperation
             | Self::ReservedAlias
             | Self::InvalidCiphertext
+            | Self::InvalidSignature
+            | Self::InvalidMac
             | Self::InvalidGrantToken
             | Self::InvalidGrantId
             | Self::Internal { .. }
@@ -214,6 +220,10 @@ impl From<HsmError> for KmsError {
     fn from(error: HsmError) -> Self {
         match error {
             HsmError::InvalidCiphertext => Self::InvalidCiphertext,
+            HsmError::InvalidSignature => Self::InvalidSignature,
+            HsmError::InvalidMac => Self::InvalidMac,
+            // AWS does not say what is wrong with it.
+            HsmError::InvalidPublicKey => Self::Validation(String::new()),
             HsmError::Busy | HsmError::Unavailable => Self::Overloaded,
             HsmError::Expired => Self::TimedOut,
             other => Self::internal(other),

@@ -31,16 +31,23 @@ pub(crate) struct RequestFacts<'a> {
 /// BypassPolicyLockoutSafetyCheck has no default: the key is absent when the member was not sent (developer guide).
 const PARAMETERS: &[(&str, &[&str], &str, Option<&str>)] = &[
     ("kms:bypasspolicylockoutsafetycheck", MAKES_POLICY, "BypassPolicyLockoutSafetyCheck", None),
+    ("kms:datakeypairspec", DATA_KEY_PAIR, "KeyPairSpec", None),
     ("kms:granteeprincipal", CREATE_GRANT, "GranteePrincipal", None),
     ("kms:granteeserviceprincipal", CREATE_GRANT, "GranteeServicePrincipal", None),
     ("kms:grantoperations", CREATE_GRANT, "Operations", None),
+    ("kms:keyagreementalgorithm", &["kms:DeriveSharedSecret"], "KeyAgreementAlgorithm", None),
+    ("kms:macalgorithm", &["kms:GenerateMac", "kms:VerifyMac"], "MacAlgorithm", None),
+    ("kms:messagetype", SIGNING, "MessageType", Some("RAW")),
     ("kms:retiringprincipal", CREATE_GRANT, "RetiringPrincipal", None),
     ("kms:retiringserviceprincipal", CREATE_GRANT, "RetiringServicePrincipal", None),
     ("kms:schedulekeydeletionpendingwindowindays", &["kms:ScheduleKeyDeletion"], "PendingWindowInDays", Some("30")),
+    ("kms:signingalgorithm", SIGNING, "SigningAlgorithm", None),
 ];
 /// Tags that come with CreateKey are judged as TagResource.
 const MAKES_POLICY: &[&str] = &["kms:CreateKey", "kms:TagResource", "kms:PutKeyPolicy"];
 const CREATE_GRANT: &[&str] = &["kms:CreateGrant"];
+const DATA_KEY_PAIR: &[&str] = &["kms:GenerateDataKeyPair", "kms:GenerateDataKeyPairWithoutPlaintext"];
+const SIGNING: &[&str] = &["kms:Sign", "kms:Verify"];
 
 impl Facts for RequestFacts<'_> {
     fn value(&self, key: &FactKey) -> Option<Value<'_>> {
@@ -215,7 +222,10 @@ impl RequestFacts<'_> {
             "kms:Encrypt" | "kms:Decrypt" => "EncryptionAlgorithm",
             "kms:ReEncryptFrom" => "SourceEncryptionAlgorithm",
             "kms:ReEncryptTo" => "DestinationEncryptionAlgorithm",
-            "kms:GenerateDataKey" | "kms:GenerateDataKeyWithoutPlaintext" => {
+            "kms:GenerateDataKey"
+            | "kms:GenerateDataKeyWithoutPlaintext"
+            | "kms:GenerateDataKeyPair"
+            | "kms:GenerateDataKeyPairWithoutPlaintext" => {
                 return Some(Value::one("SYMMETRIC_DEFAULT"));
             }
             _ => return None,

@@ -30,8 +30,8 @@ const CONFLICTS_MAX: usize = 32;
 /// leave no room for a clone of the actor's address.
 pub const MAILBOX_MAX: usize = usize::MAX >> 2;
 
-/// Runs requests: those that change keys as an actor, those that read in the task of whoever asks. It owns no state but
-/// queues: decisions are made on the region's view, changes by the store.
+/// An actor that runs requests. It owns no state but queues: decisions are made on the region's view, changes by the
+/// store.
 #[derive(Debug)]
 pub struct KeyManager {
     region: Arc<Region>,
@@ -41,18 +41,6 @@ pub struct KeyManager {
 impl KeyManager {
     pub fn new(region: Arc<Region>) -> Self {
         Self { region, turns: Rc::default() }
-    }
-
-    /// Runs a request to its end. What changes keys must come as a message to the key's owner, who has its queue.
-    pub(crate) fn execute<Op: Operation>(
-        &self,
-        mut request: Box<Execute<Op>>,
-    ) -> impl Future<Output = Answered> + 'static + use<Op> {
-        let (region, turns) = (self.region.clone(), self.turns.clone());
-        async move {
-            let outcome = answer(&region, &turns, &mut request).await;
-            Answered { outcome, entry: request.entry }
-        }
     }
 }
 
@@ -99,8 +87,13 @@ impl<Op: Operation> Handler<Execute<Op>> for KeyManager {
     type Result = ResponseFuture<Answered>;
 
     fn handle(&mut self, asked: Execute<Op>, _: &mut Context<Self>) -> Self::Result {
-        Box::pin(self.execute(Box::new(asked)))
+        Box::pin(execute(self.region.clone(), self.turns.clone(), asked))
     }
+}
+
+async fn execute<Op: Operation>(region: Arc<Region>, turns: Rc<Turns>, mut request: Execute<Op>) -> Answered {
+    let outcome = answer(&region, &turns, &mut request).await;
+    Answered { outcome, entry: request.entry }
 }
 
 /// Judges and runs a request until nothing has changed under it. Whoever met a conflict waits for its turn at the key,

@@ -5,7 +5,7 @@ use crate::error::KmsError;
 use crate::key::state::States;
 use crate::key_manager::{Authorized, Planned};
 use crate::model::*;
-use crate::operations::{alias, crypto, grant, lifecycle, listing, policy, tag};
+use crate::operations::{alias, crypto, data_key, grant, lifecycle, listing, policy, public_key, signing, tag};
 use crate::request::{self, Prepare};
 
 /// What the gateway, the pipeline, the audit log and the tests know about an operation.
@@ -151,10 +151,21 @@ operations! {
     Decrypt              (DecryptRequest => DecryptResponse)                    [Decrypt on Ciphertext AnyAccount]     Usable      Read    crypto::decrypt;
     ReEncrypt            (ReEncryptRequest => ReEncryptResponse)
         [ReEncryptFrom on Source AnyAccount, ReEncryptTo on Destination AnyAccount]                                    Usable      Read    crypto::re_encrypt;
-    GenerateDataKey      (GenerateDataKeyRequest => GenerateDataKeyResponse)    [GenerateDataKey on KeyOrAlias AnyAccount] Usable  Read    crypto::generate_data_key;
+    GenerateDataKey      (GenerateDataKeyRequest => GenerateDataKeyResponse)    [GenerateDataKey on KeyOrAlias AnyAccount] Usable  Read    data_key::generate;
     GenerateDataKeyWithoutPlaintext (GenerateDataKeyWithoutPlaintextRequest => GenerateDataKeyWithoutPlaintextResponse)
-        [GenerateDataKeyWithoutPlaintext on KeyOrAlias AnyAccount]                                                     Usable      Read    crypto::generate_data_key_without_plaintext;
+        [GenerateDataKeyWithoutPlaintext on KeyOrAlias AnyAccount]                                                     Usable      Read    data_key::generate_without_plaintext;
+    GenerateDataKeyPair  (GenerateDataKeyPairRequest => GenerateDataKeyPairResponse)
+        [GenerateDataKeyPair on KeyOrAlias AnyAccount]                                                                 Usable      Read    data_key::generate_pair;
+    GenerateDataKeyPairWithoutPlaintext (GenerateDataKeyPairWithoutPlaintextRequest => GenerateDataKeyPairWithoutPlaintextResponse)
+        [GenerateDataKeyPairWithoutPlaintext on KeyOrAlias AnyAccount]                                                 Usable      Read    data_key::generate_pair_without_plaintext;
     GenerateRandom       (GenerateRandomRequest => GenerateRandomResponse)      [GenerateRandom on Nothing OwnAccount] Any         Read    crypto::generate_random;
+
+    Sign                 (SignRequest => SignResponse)                          [Sign on KeyOrAlias AnyAccount]        Usable      Read    signing::sign;
+    Verify               (VerifyRequest => VerifyResponse)                      [Verify on KeyOrAlias AnyAccount]      Usable      Read    signing::verify;
+    GenerateMac          (GenerateMacRequest => GenerateMacResponse)            [GenerateMac on KeyOrAlias AnyAccount] Usable      Read    signing::generate_mac;
+    VerifyMac            (VerifyMacRequest => VerifyMacResponse)                [VerifyMac on KeyOrAlias AnyAccount]   Usable      Read    signing::verify_mac;
+    GetPublicKey         (GetPublicKeyRequest => GetPublicKeyResponse)          [GetPublicKey on KeyOrAlias AnyAccount] Presentable Read   public_key::read;
+    DeriveSharedSecret   (DeriveSharedSecretRequest => DeriveSharedSecretResponse) [DeriveSharedSecret on KeyOrAlias AnyAccount] Usable Read public_key::derive_shared_secret;
 
     CreateAlias          (CreateAliasRequest => Empty)
         [CreateAlias on Alias OwnAccount, CreateAlias on NewTarget OwnAccount]                                         NotDeleting Write   alias::create;

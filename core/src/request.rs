@@ -56,11 +56,22 @@ pub struct SessionFacts {
     pub federated_provider: Option<Arc<str>>,
 }
 
-/// Where a connection was proved to come from.
+/// Where a request was proved to come from. `address` is the client's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     Public { address: IpAddr },
-    Endpoint { id: Arc<str>, zone: Arc<str>, address: IpAddr },
+    Endpoint { id: Arc<str>, address: IpAddr, proof: Proof },
+}
+
+/// What proved that a request came through its endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It arrived at the endpoint's own interface in this availability zone.
+    Listener { zone: Arc<str> },
+    /// The balancer of this name said so, in the PROXY protocol.
+    Proxy { balancer: Arc<str> },
+    /// The attestation key of this name signed it.
+    Attestation { key: Arc<str> },
 }
 
 impl Source {
@@ -161,16 +172,11 @@ pub struct Turned {
 
 /// One message's worth of work, its operation forgotten.
 trait Job: Send {
-    fn run(self: Box<Self>, by: &KeyManager) -> LocalBoxFuture<'static, Answered>;
     fn send(self: Box<Self>, to: &Addr<KeyManager>) -> LocalBoxFuture<'static, Option<Answered>>;
     fn turn(self: Box<Self>, error: KmsError) -> Turned;
 }
 
 impl<Op: Operation> Job for Execute<Op> {
-    fn run(self: Box<Self>, by: &KeyManager) -> LocalBoxFuture<'static, Answered> {
-        Box::pin(by.execute(self))
-    }
-
     fn send(self: Box<Self>, to: &Addr<KeyManager>) -> LocalBoxFuture<'static, Option<Answered>> {
         let reply = to.send(*self);
         Box::pin(async move { reply.await.ok() })
@@ -182,11 +188,6 @@ impl<Op: Operation> Job for Execute<Op> {
 }
 
 impl Prepared {
-    /// Has the caller's own key manager do a request that reads, in the caller's task.
-    pub fn run(self, by: &KeyManager) -> LocalBoxFuture<'static, Answered> {
-        self.job.run(by)
-    }
-
     /// Hands the request over. `None` when the key manager is gone; the entry has then recorded an internal failure.
     pub fn send(self, to: &Addr<KeyManager>) -> LocalBoxFuture<'static, Option<Answered>> {
         self.job.send(to)

@@ -19,7 +19,7 @@ use crate::key_manager::{Execute, KeyManager};
 use crate::operation::{Operation, find};
 use crate::region::{Region, RegionOptions};
 use crate::registry::{AccessKey, Account, Endpoint, Manifest, NamedPolicy, Plaintext, User, Vpc};
-use crate::request::{Asked, Caller, Meta, Source, Tls, resolve_targets};
+use crate::request::{Asked, Caller, Meta, Proof, Source, Tls, resolve_targets};
 
 pub(crate) const HERE: &str = "111122223333";
 pub(crate) const ELSEWHERE: &str = "444455556666";
@@ -144,7 +144,7 @@ impl Scene {
         Arc::new(Asked {
             caller,
             source: match endpoint {
-                Some(id) => Source::Endpoint { id: id.into(), zone: "a".into(), address },
+                Some(id) => Source::Endpoint { id: id.into(), address, proof: Proof::Listener { zone: "a".into() } },
                 None => Source::Public { address },
             },
             meta: Meta {
@@ -165,6 +165,10 @@ impl Scene {
 
     fn entry(&self, asked: &Arc<Asked>, name: &str) -> Entry {
         Entry::open(self.desk.clone(), &self.region.view(), asked, Service::Kms, name.to_owned())
+    }
+
+    pub(crate) fn sts_entry(&self, asked: &Arc<Asked>, name: &str) -> Entry {
+        Entry::open(self.desk.clone(), &self.region.view(), asked, Service::Sts, name.to_owned())
     }
 
     /// What `who` is answered.

@@ -2,6 +2,8 @@
 //! Knows the file `region.toml` and its limits; who acts on a setting is elsewhere. A setting of no effect has no
 //! place here.
 
+mod sources;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
+use crate::attestation::Trusted;
+use crate::listener::Listener;
 use crate::toml_file::{self, Faults, Located, Section};
 
 /// The longest configuration, in bytes.
@@ -30,11 +34,14 @@ pub struct Config {
     pub listen: Listen,
     /// The server's own certificate; `None` has a private CA in the data folder issue one.
     pub tls: Option<TlsFiles>,
+    /// Whose signature under a request's source is believed.
+    pub attestations: Vec<Trusted>,
     pub limits: Limits,
     pub hsm: Hsm,
     pub audit: Audit,
     pub log: Log,
     pub seal: Seal,
+    pub web_identity: WebIdentity,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +61,8 @@ pub struct Listen {
     pub operations: SocketAddr,
     /// Where endpoint interfaces listen that name no port.
     pub port: u16,
+    /// For load balancers that say in the PROXY protocol where each connection comes from.
+    pub balancers: Vec<Listener>,
 }
 
 /// A certificate chain and its private key, both PEM. Read at start and again on SIGHUP.
@@ -114,6 +123,12 @@ pub enum LogFormat {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebIdentity {
+    /// CAs, in PEM, that the certificates of issuers must come from; the system's roots when `None`.
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
     /// What wraps the root key at rest; made at the first start.
     pub key_file: PathBuf,
@@ -130,13 +145,20 @@ impl Config {
                 data: data.to_owned(),
             },
             manifest: None,
-            listen: Listen { public: Some(loopback(port)), operations: loopback(port.saturating_add(1)), port },
+            listen: Listen {
+                public: Some(loopback(port)),
+                operations: loopback(port.saturating_add(1)),
+                port,
+                balancers: Vec::new(),
+            },
             tls: None,
+            attestations: Vec::new(),
             limits: Limits::default(),
             hsm: Hsm { slots: 2 },
             audit: Audit { file_bytes_max: 64 << 20, keep_bytes: 4 << 30 },
             log: Log { format: LogFormat::Text, level: LevelFilter::INFO },
             seal: Seal { key_file: data.join("seal.key") },
+            web_identity: WebIdentity { ca_file: None },
         }
     }
 
@@ -231,6 +253,7 @@ fn config(root: &Section<'_>, folder: &Path) -> Config {
     if let Some(section) = root.section("listen") {
         listen(&section, &mut config.listen);
     }
+    config.attestations = sources::attestations(root, folder, &config.listen.balancers);
     config.tls = root.section("tls").and_then(|section| tls(&section, folder));
     if let Some(section) = root.section("limits") {
         limits(&section, &mut config.limits);
@@ -246,6 +269,9 @@ fn config(root: &Section<'_>, folder: &Path) -> Config {
     }
     if let Some(file) = root.section("seal").and_then(|section| section.text("key_file")) {
         config.seal.key_file = folder.join(file.value);
+    }
+    if let Some(file) = root.section("web_identity").and_then(|section| section.text("ca_file")) {
+        config.web_identity.ca_file = Some(folder.join(file.value));
     }
     config
 }
@@ -277,6 +303,7 @@ fn listen(section: &Section<'_>, listen: &mut Listen) {
         let off = public.value == "off";
         listen.public = if off { None } else { parsed(section, public, "public") };
     }
+    listen.balancers = sources::balancers(section);
     if let Some(text) = section.text("operations") {
         let at = text.at;
         if let Some(address) = parsed::<SocketAddr>(section, text, "operations") {

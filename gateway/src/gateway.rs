@@ -5,7 +5,9 @@ mod admission;
 mod authenticate;
 mod record;
 mod session;
+mod source;
 mod sts;
+mod web_identity;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -21,15 +23,17 @@ use kms_core::error::KmsError;
 use kms_core::key_manager::{Answered, KeyManager, MAILBOX_MAX, Reply};
 use kms_core::operation::{self, Effect, Spec};
 use kms_core::region::Region;
-use kms_core::request::{Asked, Meta, Prepared, Source, Turned};
+use kms_core::request::{Asked, Meta, Prepared, Turned};
 
 pub use self::admission::Admission;
 use self::admission::Permit;
 use self::authenticate::DayKeys;
 use self::session::Sessions;
+use self::web_identity::KeySets;
 use crate::access_log::AccessLog;
+use crate::attestation::{Attestations, Unproved};
 use crate::authn::AuthnError;
-use crate::listener::Role;
+use crate::issuers::Issuers;
 use crate::metrics::Metrics;
 use crate::serve::{Answer, Arrived, Service};
 use crate::wire::{self, Protocol, Route};
@@ -41,6 +45,8 @@ pub struct Shared {
     pub admission: Arc<Admission>,
     pub metrics: Arc<Metrics>,
     pub access_log: Arc<AccessLog>,
+    pub issuers: Arc<Issuers>,
+    pub attestations: Arc<Attestations>,
     /// How long after its arrival a request that reads is still worth answering.
     pub deadline_read: Duration,
     /// The same for a request that writes: a mutation waits for the store, within an SDK's read timeout.
@@ -89,20 +95,20 @@ impl Door {
 }
 
 impl Service for Door {
-    /// A request that reads is answered in its connection's task: nobody's state is changed, so no actor need be asked,
-    /// and a read that nobody waits for any more ends with its connection. All others are the gateway actor's, which
-    /// sees a change to its end and its record even when the client has gone.
+    /// What is too much is turned away here; all else is the gateway actor's, which sees a request to its end and its
+    /// record even when the client has gone.
     fn answer(&self, arrived: Arrived) -> LocalBoxFuture<'static, Answer> {
         let Some(Open { worker, gateway }) = self.open.clone() else { return ready(wire::internal()).boxed_local() };
         let spec = wire::operation(arrived.headers.iter()).and_then(operation::find);
         if let Some(answer) = spec.and_then(|spec| worker.shed(spec, &arrived)) {
             return ready(answer).boxed_local();
         }
-        if spec.is_some_and(|spec| spec.effect == Effect::Read) {
-            return async move { worker.answer(&arrived).await }.boxed_local();
-        }
         let reply = gateway.send(Ask(arrived));
         async move { reply.await.unwrap_or_else(|_| wire::internal()) }.boxed_local()
+    }
+
+    fn is_well(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.worker.shared.region.ailment().is_none())
     }
 }
 
@@ -141,10 +147,11 @@ impl Gateway {
     fn new(worker: usize, shared: &Shared) -> Result<Self, AuditError> {
         let desk = shared.region.desk(&format!("worker-{worker}"))?;
         Ok(Self(Rc::new(Worker {
-            local: KeyManager::new(shared.region.clone()),
+            local: KeyManager::new(shared.region.clone()).start(),
             throttled: RefCell::default(),
             day_keys: RefCell::default(),
             sessions: RefCell::default(),
+            key_sets: RefCell::default(),
             shared: shared.clone(),
             desk,
         })))
@@ -154,11 +161,12 @@ impl Gateway {
 /// What the requests of one worker share.
 struct Worker {
     shared: Shared,
-    /// This worker's key manager, for requests that read. It is no actor of its own: what it does orders nothing.
-    local: KeyManager,
+    /// This worker's key manager, for requests that read.
+    local: Addr<KeyManager>,
     desk: Desk,
     day_keys: RefCell<DayKeys>,
     sessions: RefCell<Sessions>,
+    key_sets: RefCell<KeySets>,
     throttled: RefCell<Counted>,
 }
 
@@ -271,17 +279,19 @@ impl Worker {
     /// The permit is held until the answer is ready to go.
     async fn run(&self, prepared: Prepared, _permit: Permit, arrived: &Arrived) -> (Answer, &'static str) {
         let effect = prepared.effect;
+        let to = match effect {
+            Effect::Read => Some(&self.local),
+            Effect::Write => self.shared.region.owner(prepared.owner),
+        };
+        let Some(to) = to else { return self.turned(prepared.turn(KmsError::Overloaded)).await };
         self.shared.metrics.key_manager_requests.increment();
         let answered = match effect {
-            // In this task, so it answers for as long as anybody is here to hear it.
-            Effect::Read => Some(prepared.run(&self.local).await),
+            // On this thread, so it answers for as long as anybody is here to hear it.
+            Effect::Read => prepared.send(to).await,
             // A key manager that is late has its deadline too: this one is only for one that does not answer at all.
             Effect::Write => {
-                let Some(owner) = self.shared.region.owner(prepared.owner) else {
-                    return self.turned(prepared.turn(KmsError::Overloaded)).await;
-                };
                 let patience = self.deadline(arrived, effect) + Duration::from_secs(1);
-                tokio::time::timeout_at(patience.into(), prepared.send(owner)).await.ok().flatten()
+                tokio::time::timeout_at(patience.into(), prepared.send(to)).await.ok().flatten()
             }
         };
         match answered {
@@ -347,14 +357,6 @@ impl Worker {
             }
     }
 
-    fn source(arrived: &Arrived) -> Source {
-        let address = arrived.connection.peer.ip();
-        match &arrived.connection.role {
-            Role::Public => Source::Public { address },
-            Role::Endpoint { id, zone } => Source::Endpoint { id: id.clone(), zone: zone.clone(), address },
-        }
-    }
-
     fn meta(&self, arrived: &Arrived, effect: Effect) -> Meta {
         Meta {
             request_id: arrived.request_id.clone(),
@@ -374,22 +376,22 @@ impl Worker {
         name: &str,
         arrived: &Arrived,
     ) -> (Answer, &'static str) {
-        let error = match failure {
-            Failure::Authn { error, .. } => error,
+        let (refused, why, claimed) = match failure {
+            Failure::Authn { error, claimed } => {
+                let (status, code, message) = (error.status(protocol), error.code(protocol), error.to_string());
+                self.shared.metrics.authn_failed(code);
+                ((status, code, message.clone()), message, claimed.clone())
+            }
+            Failure::Source(unproved) => (source::refusal(protocol), unproved.to_string(), None),
             Failure::Service(error) => {
                 tracing::error!(cause = error.cause(), "a caller could not be authenticated");
                 return spelled(error);
             }
         };
-        let (status, code, message) = (error.status(protocol), error.code(protocol), error.to_string());
-        self.shared.metrics.authn_failed(code);
-        let claimed = match failure {
-            Failure::Authn { claimed, .. } => claimed.clone(),
-            Failure::Service(_) => None,
-        };
+        let (status, code, message) = refused;
         self.shared
             .access_log
-            .record(arrived.received_at.seconds(), record::access(arrived, name, claimed, code, &message));
+            .record(arrived.received_at.seconds(), record::access(arrived, name, claimed, code, &why));
         let answer = match protocol {
             Protocol::Json => wire::error(status, code, &message),
             Protocol::Query => crate::sts::error(status, code, &message, &arrived.request_id),
@@ -405,6 +407,8 @@ async fn written(record: Result<HandedIn, AuditError>) -> Result<Position, Audit
 
 /// Why a caller was not authenticated.
 enum Failure {
+    /// It is not known where the request comes from.
+    Source(Unproved),
     /// `claimed` is the access key id that the request names.
     Authn { error: AuthnError, claimed: Option<String> },
     /// The service could not tell.

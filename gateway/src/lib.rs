@@ -2,14 +2,17 @@
 //! Knows nothing of key records, policies' meaning or key bytes; all of that is asked of `kms_core`.
 
 pub mod access_log;
+pub mod attestation;
 pub mod authn;
 pub mod certificate;
 pub mod config;
 pub mod gateway;
+pub mod issuers;
 pub mod listener;
 pub mod manifest;
 pub mod metrics;
 pub mod operations;
+pub mod proxy_header;
 pub mod run;
 pub mod serve;
 pub mod setup;

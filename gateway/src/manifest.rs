@@ -4,7 +4,7 @@
 
 pub mod demo;
 mod documents;
-mod grammar;
+pub(crate) mod grammar;
 mod identities;
 mod organization;
 

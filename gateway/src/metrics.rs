@@ -48,12 +48,15 @@ pub struct Metrics {
     pub connections_accepted: Counter,
     pub connections_closed: Counter,
     pub tls_handshakes_failed: Counter,
+    proxy_headers_refused: Labelled<Counter>,
+    attestations_refused: Labelled<Counter>,
     /// Requests that the HTTP layer answered itself: not HTTP, too large or too slow.
     pub http_refusals: Counter,
     /// Requests during which the service panicked.
     pub panics: Counter,
     pub access_log_dropped: Counter,
     /// Manifests applied to the running region.
+    pub issuer_fetch_failures: Counter,
     pub manifests_applied: Counter,
     requests: Labelled<Labelled<Counter>>,
     latency: Labelled<Histogram>,
@@ -71,6 +74,16 @@ impl Metrics {
     /// Counts a request whose caller was not believed.
     pub fn authn_failed(&self, code: &str) {
         self.authn_failures.with(code, Counter::increment);
+    }
+
+    /// Counts a connection that was closed since its PROXY header was not believed.
+    pub fn proxy_header_refused(&self, reason: &str) {
+        self.proxy_headers_refused.with(reason, Counter::increment);
+    }
+
+    /// Counts a request whose source attestation was not believed.
+    pub fn attestation_refused(&self, reason: &str) {
+        self.attestations_refused.with(reason, Counter::increment);
     }
 
     /// Adds a number that is read when the page is. `name` is the whole name; `read` must be quick.
@@ -92,10 +105,12 @@ impl Metrics {
             head(page, name, help, "counter")?;
             writeln!(page, "{name} {}", counter.value())?;
         }
-        head(page, "kannuki_authn_failures_total", "Requests whose caller was not believed.", "counter")?;
-        self.authn_failures.each(|code, counter| {
-            writeln!(page, "kannuki_authn_failures_total{{code=\"{}\"}} {}", escaped(code), counter.value())
-        })?;
+        for (name, help, label, counters) in self.labelled() {
+            head(page, name, help, "counter")?;
+            counters.each(|value, counter| {
+                writeln!(page, "{name}{{{label}=\"{}\"}} {}", escaped(value), counter.value())
+            })?;
+        }
         head(page, "kannuki_requests_total", "Answers by operation and error code.", "counter")?;
         self.requests.each(|operation, codes| {
             codes.each(|code, counter| {
@@ -112,7 +127,7 @@ impl Metrics {
         Ok(())
     }
 
-    fn counters(&self) -> [(&'static str, &'static str, &Counter); 12] {
+    fn counters(&self) -> [(&'static str, &'static str, &Counter); 13] {
         [
             ("kannuki_endpoint_refusals_total", "Requests refused by an endpoint's policy.", &self.endpoint_refusals),
             ("kannuki_key_manager_requests_total", "Requests handed to a key manager.", &self.key_manager_requests),
@@ -125,10 +140,28 @@ impl Metrics {
             ("kannuki_http_refusals_total", "Requests that were not proper HTTP in time.", &self.http_refusals),
             ("kannuki_panics_total", "Requests during which the service panicked.", &self.panics),
             ("kannuki_access_log_dropped_total", "Access log lines not written.", &self.access_log_dropped),
+            (
+                "kannuki_issuer_fetch_failures_total",
+                "Fetches of issuers' keys that failed.",
+                &self.issuer_fetch_failures,
+            ),
             ("kannuki_manifest_applied_total", "Manifests applied to the running region.", &self.manifests_applied),
         ]
     }
+
+    fn labelled(&self) -> [LabelledCounter<'_>; 3] {
+        let (authn, proxy) = ("kannuki_authn_failures_total", "kannuki_proxy_headers_refused_total");
+        let attestation = "kannuki_attestations_refused_total";
+        [
+            (authn, "Requests whose caller was not believed.", "code", &self.authn_failures),
+            (proxy, "Connections closed for their PROXY header.", "reason", &self.proxy_headers_refused),
+            (attestation, "Requests with a source attestation not believed.", "reason", &self.attestations_refused),
+        ]
+    }
 }
+
+/// A counter's name, its help, and the name of its label.
+type LabelledCounter<'a> = (&'static str, &'static str, &'static str, &'a Labelled<Counter>);
 
 struct Gauge {
     name: &'static str,

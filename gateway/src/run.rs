@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io;
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,12 +10,14 @@ use kms_core::clock::{Clock, SystemClock};
 use kms_core::id::Place;
 use kms_core::limits::Rate;
 use kms_core::region::{DeclareError, Region, RegionError, RegionOptions, SlotState};
+use kms_core::request::Source;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::access_log::{AccessLog, AccessLogLimits};
 use crate::config::{self, Config};
 use crate::gateway::{Admission, Door, Shared};
-use crate::listener::Role;
+use crate::issuers::Issuers;
+use crate::listener;
 use crate::manifest;
 use crate::metrics::Metrics;
 use crate::operations::{self, Finding, Probes};
@@ -88,11 +89,15 @@ fn start(plan: &Plan, region: &Arc<Region>) -> Result<Serving, RunError> {
         AccessLog::open(&plan.folder.path().join("access.log"), AccessLogLimits::default(), metrics.clone())
             .map_err(failed("the access log"))?;
     let config = &plan.config;
+    let issuers = Issuers::start(region, config.web_identity.ca_file.as_deref(), metrics.clone())
+        .map_err(failed("the CAs of issuers"))?;
     let shared = Shared {
         region: region.clone(),
         admission: Arc::new(Admission::new(config.limits.in_flight_quick_max, config.limits.in_flight_slow_max)),
         metrics: metrics.clone(),
         access_log: Arc::new(access_log),
+        issuers,
+        attestations: Arc::new(setup::attestations(config, region.clock().now())?),
         deadline_read: config.limits.deadline,
         deadline_write: config.limits.deadline,
     };
@@ -176,13 +181,9 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-/// An endpoint takes clients from its own ranges or else from its VPC's; the public listener takes all.
 fn ranges(region: &Arc<Region>) -> Ranges {
     let region = region.clone();
-    Arc::new(move |role: &Role, client: IpAddr| match role {
-        Role::Public => true,
-        Role::Endpoint { id, .. } => region.view().admits(id, client),
-    })
+    Arc::new(move |source: &Source| listener::admitted(&region.view(), source))
 }
 
 fn probes(region: &Arc<Region>) -> Probes {

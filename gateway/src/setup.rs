@@ -16,6 +16,7 @@ use kms_core::registry::{Manifest, Plaintext};
 
 pub use self::folder::DataFolder;
 use self::folder::SECRET;
+use crate::attestation::{Attestations, KeyError};
 use crate::certificate::{CertificateError, Names};
 use crate::config::{Config, TlsFiles};
 use crate::listener::Listener;
@@ -81,6 +82,8 @@ pub enum SetupError {
     AddressTwice(SocketAddr),
     #[error("there are not enough ports above the region's; give a lower --port")]
     PortsExhausted,
+    #[error("{}: {cause}", path.display())]
+    AttestationKey { path: PathBuf, cause: KeyError },
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
 }
@@ -116,7 +119,14 @@ pub fn plan(mut config: Config, origin: Origin, now: Timestamp) -> Result<Plan, 
 /// Checks settings and the manifest that they name as far as can be without making anything.
 pub fn check(config: &Config) -> Result<(), SetupError> {
     let manifest = config.manifest.as_deref().map(manifest::load).transpose()?.unwrap_or_default();
+    attestations(config, Timestamp(0))?;
     address::listeners(&config.listen, &manifest.endpoints, None).map(drop)
+}
+
+/// Reads the keys of those who may attest a request's source from `now` on.
+pub fn attestations(config: &Config, now: Timestamp) -> Result<Attestations, SetupError> {
+    let loaded = Attestations::load(&config.attestations, &config.region.name, now);
+    loaded.map_err(|(path, cause)| SetupError::AttestationKey { path, cause })
 }
 
 /// Issues the server's certificate anew if it has fewer than 30 days left; for a service that runs for months.

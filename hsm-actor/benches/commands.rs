@@ -25,15 +25,15 @@ fn held(vault: &Vault) -> Arc<Held> {
 fn cryptography(criterion: &mut Criterion) {
     let vault = Vault::new(ring()).unwrap();
     let key = held(&vault);
-    let encrypt = Encrypt { key: key.clone(), plaintext: Plaintext::new(vec![7; 32]), context: context() };
+    let encrypt = Encrypt { key: key.clone(), plaintext: Plaintext::new(vec![7; 32]), cipher: context().into() };
     let blob = encrypt.run(&vault).unwrap().blob;
-    let decrypt = Decrypt { key: key.clone(), blob: blob.clone(), context: context() };
+    let decrypt = Decrypt { key: key.clone(), blob: blob.clone(), cipher: context().into() };
     let re_encrypt = ReEncrypt {
         source: key.clone(),
         destination: held(&vault),
         blob,
-        source_context: context(),
-        destination_context: context(),
+        source_cipher: context().into(),
+        destination_cipher: context().into(),
     };
     let data_key = GenerateDataKey { key, length: 32, context: context(), with_plaintext: true };
     let mut group = criterion.benchmark_group("command");

@@ -39,7 +39,7 @@ fn round_trip(criterion: &mut Criterion) {
     let made = pool.run(GenerateMaterial { label: label() }, Instant::now() + PATIENCE);
     let key = Arc::new(runtime.block_on(made).unwrap());
     let encrypt = || {
-        let command = Encrypt { key: key.clone(), plaintext: Plaintext::new(vec![7; 32]), context: context() };
+        let command = Encrypt { key: key.clone(), plaintext: Plaintext::new(vec![7; 32]), cipher: context().into() };
         let pool = pool.clone();
         async move { drop(pool.run(command, Instant::now() + PATIENCE).await.unwrap()) }
     };

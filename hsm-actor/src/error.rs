@@ -7,6 +7,15 @@ pub enum HsmError {
     /// The ciphertext is not one that this material made with this encryption context.
     #[error("the ciphertext does not open under this key and encryption context")]
     InvalidCiphertext,
+    /// The signature is not this key's of this message by this algorithm.
+    #[error("the signature does not verify")]
+    InvalidSignature,
+    /// The code is not this key's of this message by this algorithm.
+    #[error("the message authentication code does not verify")]
+    InvalidMac,
+    /// The other side's public key is no point of this key's curve, or not encoded as one.
+    #[error("the public key cannot be agreed with")]
+    InvalidPublicKey,
     /// Stored material opened, but is not the material that its id names.
     #[error("the stored material is not the one that its id names")]
     MaterialMismatch,

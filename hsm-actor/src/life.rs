@@ -39,12 +39,14 @@ impl Life {
     /// A permit for one more command of `class`, unless there are `max` already.
     pub(crate) fn admit(self: &Arc<Self>, class: Class, max: usize) -> Option<Ticket> {
         let one_more = |held| (held < max).then_some(held + 1);
-        self.counter(class).fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
+        // In one order for all, here and in `held`: of a quick and a slow command that are admitted at once, at least one
+        // sees the other.
+        self.counter(class).fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).ok()?;
         Some(Ticket { life: Arc::clone(self), class })
     }
 
     pub(crate) fn held(&self, class: Class) -> usize {
-        self.counter(class).load(Ordering::Acquire)
+        self.counter(class).load(Ordering::SeqCst)
     }
 
     /// Commands that were sent and are not answered, the running one included.

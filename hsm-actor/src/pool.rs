@@ -35,8 +35,10 @@ pub struct PoolConfig {
     pub queue_max: usize,
     /// Slow commands that the whole pool holds at most.
     pub slow_max: usize,
-    /// How long a slot with work may go without an answer before it is taken for dead; more than any command takes.
+    /// How long a slot with work may go without an answer before it is taken for dead; more than any quick command takes.
     pub silence_max: Duration,
+    /// The same for a slot that has slow work: more than an RSA key takes on a machine that has much else to do.
+    pub slow_silence_max: Duration,
     /// Restarts of one slot within `restarts_window`; one more and the slot has failed for good.
     pub restarts_max: usize,
     pub restarts_window: Duration,
@@ -47,8 +49,9 @@ impl Default for PoolConfig {
         Self {
             slots: 2,
             queue_max: 256,
-            slow_max: 4,
+            slow_max: 16,
             silence_max: Duration::from_secs(5),
+            slow_silence_max: Duration::from_secs(60),
             restarts_max: 10,
             restarts_window: Duration::from_secs(60),
         }
@@ -235,18 +238,23 @@ impl Pool {
         }
     }
 
-    /// The least work wins, and a slot without slow work before any with.
+    /// The least work wins. A slot with slow work is none to pick from, unless they all have some.
     fn pick_quick(&self, avoid: Option<usize>) -> Result<(Arc<Incarnation>, Ticket), NoSlot> {
         let max = self.config.queue_max;
-        // Between choosing and admitting another thread may take the permit; each round then chooses anew.
+        // Between choosing and admitting another thread may take the permit, or a slow command the slot; each round then
+        // chooses anew.
         for _ in 0..=self.slots.len() {
-            let mut any = false;
-            let free = self.healthy(avoid).inspect(|_| any = true).filter(|one| one.life.held(Class::Quick) < max);
-            let best = free.min_by_key(|one| (one.life.held(Class::Slow) > 0, one.life.in_flight()));
-            let Some(best) = best else {
-                return Err(if any { NoSlot::Full } else { self.why_none(avoid) });
-            };
-            if let Some(ticket) = best.life.admit(Class::Quick, max) {
+            let has_slow = |one: &Arc<Incarnation>| one.life.held(Class::Slow) > 0;
+            let (slow, free): (Vec<_>, Vec<_>) = self.healthy(avoid).partition(has_slow);
+            let any_free = !free.is_empty();
+            let candidates = if any_free { free } else { slow };
+            if candidates.is_empty() {
+                return Err(self.why_none(avoid));
+            }
+            let with_room = candidates.into_iter().filter(|one| one.life.held(Class::Quick) < max);
+            let best = with_room.min_by_key(|one| one.life.in_flight()).ok_or(NoSlot::Full)?;
+            let ticket = best.life.admit(Class::Quick, max);
+            if let Some(ticket) = ticket.filter(|_| !any_free || !has_slow(&best)) {
                 return Ok((best, ticket));
             }
         }

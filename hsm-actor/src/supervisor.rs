@@ -12,6 +12,7 @@ use std::{
 };
 
 use crate::{
+    command::Class,
     error::HsmError,
     pool::{Pool, PoolConfig},
     slot::Slot,
@@ -76,7 +77,8 @@ impl Watch {
         } else {
             self.silence += waited;
         }
-        self.silence > pool.config.silence_max
+        let is_slow = life.held(Class::Slow) > 0;
+        self.silence > if is_slow { pool.config.slow_silence_max } else { pool.config.silence_max }
     }
 
     fn restart(&mut self, pool: &Pool, index: usize, slot: &Slot) {

@@ -44,6 +44,23 @@ pub(crate) fn vault_and_rotated() -> (Vault, Vault) {
     (Vault::new(ring).unwrap(), Vault::new(rotated).unwrap())
 }
 
+/// The vault of the golden fixtures: two domain keys, the second active.
+pub(crate) fn golden_vault() -> Vault {
+    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+    #[derive(serde::Deserialize)]
+    struct Golden {
+        key_file: String,
+        ring: SealedRing,
+    }
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/blobs/v1/golden.json");
+    let golden: Golden = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let key_file = folder.path().join("seal.key");
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&key_file).unwrap();
+    file.write_all(golden.key_file.as_bytes()).unwrap();
+    Vault::new(KeyRing::open(&KeyFileSeal::open(&key_file).unwrap(), &golden.ring).unwrap()).unwrap()
+}
+
 pub(crate) fn held(vault: &Vault, key: &str) -> Held {
     GenerateMaterial { label: label(key) }.run(vault).unwrap()
 }

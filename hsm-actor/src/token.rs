@@ -6,9 +6,9 @@ use std::{fmt, marker::PhantomData, str::FromStr};
 use aws_lc_rs::digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use crate::{octets, secret::SecretKey};
+use crate::octets;
 
-/// A key material: what a KMS key encrypts with.
+/// A key material: what a KMS key encrypts, signs or authenticates with.
 #[derive(Debug)]
 pub enum Material {}
 /// The secret of an access key.
@@ -67,13 +67,13 @@ pub struct MaterialId(pub [u8; 32]);
 
 impl MaterialId {
     /// The id of `material` as a material of the key `key_id`.
-    pub(crate) fn of(key_id: &str, material: &SecretKey<Material>) -> Self {
+    pub(crate) fn of(key_id: &str, material: &[u8]) -> Self {
         let mut hash = digest::Context::new(&digest::SHA256);
         for field in [b"kannuki/material-id/v1".as_slice(), key_id.as_bytes()] {
             hash.update(&(field.len() as u64).to_be_bytes());
             hash.update(field);
         }
-        hash.update(material.expose());
+        hash.update(material);
         let mut id = [0; 32];
         id.copy_from_slice(hash.finish().as_ref());
         Self(id)
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn an_id_depends_on_key_and_material() {
-        let material = |byte| SecretKey::from_slice(&[byte; 32]).unwrap();
+        let material = |byte| [byte; 32];
         let id = MaterialId::of("key", &material(1));
         assert_ne!(id, MaterialId::of("kez", &material(1)));
         assert_ne!(id, MaterialId::of("key", &material(2)));

@@ -85,7 +85,7 @@ fn answered(body: web::Bytes) -> HttpResponse {
 fn shell(arguments: &Arguments) -> Outcome<()> {
     let tls = TlsConfigHandle::new(&fs::read(&arguments.certificate)?, &fs::read(&arguments.key)?)?;
     let listener = Listener { address: arguments.address.parse()?, role: Role::Public };
-    let (ranges, metrics): (Ranges, _) = (Arc::new(|_, _| true), Arc::default());
+    let (ranges, metrics): (Ranges, _) = (Arc::new(|_| Ok(())), Arc::default());
     let body_bytes = arguments.body_bytes;
     actix_web::rt::System::new().block_on(async {
         let mut running =
@@ -102,6 +102,10 @@ struct Constant {
 impl Service for Constant {
     fn answer(&self, _: Arrived) -> LocalBoxFuture<'static, Answer> {
         Box::pin(std::future::ready(wire::json(vec![b' '; self.body_bytes])))
+    }
+
+    fn is_well(&self) -> bool {
+        true
     }
 }
 

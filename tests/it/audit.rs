@@ -13,7 +13,9 @@ use kms_core::limits::Rate;
 use kms_core::operation::{Effect, On, TABLE};
 use serde_json::{Value, json};
 
-use crate::harness::{ACCOUNT, Answer, CLOSED, FORBIDDING, Home, PLAINTEXT, Scene, allow, arn, document, encrypt};
+use crate::harness::{
+    ACCOUNT, Answer, CLOSED, FORBIDDING, Home, PARTNER, PLAINTEXT, Scene, allow, arn, document, encrypt,
+};
 
 /// The one record of a request.
 fn record_of<'a>(records: &'a [Value], answer: &Answer) -> &'a Value {
@@ -35,7 +37,7 @@ fn story(home: &Home) -> (Vec<Said>, Vec<String>) {
         let admin = live.administrator();
         let (mut said, mut blobs) = (Vec::new(), Vec::new());
         for spec in TABLE {
-            let scene = Scene::new(&admin).await;
+            let scene = Scene::about(spec.name, &admin, None).await;
             let request = scene.request(spec.name).await;
             if spec.name == "CancelKeyDeletion" {
                 scene.put("PendingDeletion").await;
@@ -107,8 +109,8 @@ fn a_record_says_who_asked_for_what_from_where() {
         assert_eq!(record["tlsDetails"]["tlsVersion"], "TLSv1.3");
         let has_key = spec.checks.iter().any(|check| check.on != On::Nothing) || *operation == "CreateKey";
         assert_eq!(record.get("resources").is_some(), has_key, "{operation}: {record}");
-        let crypto = ["Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext"];
-        assert_eq!(record["kannuki"].get("materialIds").is_some(), crypto.contains(operation), "{operation}");
+        let uses_a_key = spec.is_cryptographic() && *operation != "GenerateRandom";
+        assert_eq!(record["kannuki"].get("materialIds").is_some(), uses_a_key, "{operation}");
     }
 }
 
@@ -142,6 +144,55 @@ fn a_record_says_what_the_decision_looked_at() {
         assert_eq!(record["errorCode"], answer.code);
         assert!(record["kannuki"].get("decision").is_none(), "nothing was decided: {record}");
     }
+}
+
+#[test]
+fn an_endpoints_owner_has_its_own_record_of_what_the_endpoint_refused() {
+    let home = Home::new();
+    let (own, foreign, others) = home.live(async |live| {
+        let scene = Scene::new(&live.administrator()).await;
+        let own = live.administrator().through(CLOSED).ask("Encrypt", &encrypt(&scene.arn)).await;
+        let key = live.user("partner").publicly().ok("CreateKey", json!({})).await["KeyMetadata"]["Arn"].clone();
+        let key = key.as_str().unwrap();
+        let foreign = live.user("partner").through(FORBIDDING).ask("Encrypt", &encrypt(key)).await;
+        // Refused by something else, or without an endpoint, or not at all.
+        let others = [
+            live.user("nobody").ask("Encrypt", &encrypt(&scene.arn)).await,
+            live.user("nobody").publicly().ask("Encrypt", &encrypt(&scene.arn)).await,
+            live.administrator().ask("Encrypt", &encrypt(&scene.arn)).await,
+        ];
+        ((own, scene.arn), (foreign, key.to_owned()), others)
+    });
+    let (text, calls) = home.records();
+    let owners: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|record| record["eventType"] == "AwsVpceEvent")
+        .collect();
+    assert_eq!(owners.len(), 2, "{owners:?}");
+    for ((answer, key), endpoint, account) in [(&own, CLOSED, ACCOUNT), (&foreign, FORBIDDING, PARTNER)] {
+        let (record, callers) = (record_of(&owners, answer), record_of(&calls, answer));
+        assert_eq!((&record["eventCategory"], &record["managementEvent"]), (&json!("NetworkActivity"), &json!(false)));
+        assert_eq!(record["errorCode"], "VpceAccessDenied");
+        assert_eq!(record["errorMessage"], "The request was denied due to a VPC endpoint policy");
+        assert_eq!((&record["vpcEndpointId"], &record["vpcEndpointAccountId"]), (&json!(endpoint), &json!(ACCOUNT)));
+        assert_eq!(record["recipientAccountId"], ACCOUNT);
+        let identity = record["userIdentity"].as_object().unwrap();
+        assert_eq!(identity.keys().collect::<Vec<_>>(), ["type", "principalId", "accountId"]);
+        assert_eq!((&identity["type"], &identity["accountId"]), (&json!("AWSAccount"), &json!(account)));
+        assert_eq!(identity["principalId"], callers["userIdentity"]["principalId"]);
+        assert_ne!(record["eventID"], callers["eventID"]);
+        assert!(record["kannuki"].get("context").is_none(), "{record}");
+        // Of another account's caller and key the owner learns neither parameters nor ARN.
+        let is_own = account == ACCOUNT;
+        assert_eq!((record["requestParameters"].is_object(), record.to_string().contains(key)), (is_own, is_own));
+        assert_eq!(callers["errorCode"], "AccessDeniedException");
+        assert_eq!(callers["recipientAccountId"], account);
+    }
+    for answer in &others {
+        record_of(&calls, answer);
+    }
+    audit::verify(&home.audit()).unwrap();
 }
 
 #[test]

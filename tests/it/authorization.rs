@@ -8,8 +8,7 @@ use kms_core::operation::{On, Spec, TABLE};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    ACCOUNT, Answer, CLOSED, Client, DENYING, FORBIDDING, GRANTED, Home, Live, PARTNER, Rows, Scene, allow, arn, deny,
-    document,
+    ACCOUNT, Answer, CLOSED, Client, DENYING, FORBIDDING, Home, Live, PARTNER, Rows, Scene, allow, arn, deny, document,
 };
 
 const CASES: &[&str] = &["endpoint-policy", "key-policy", "identity-policy", "grant", "cross-account", "wrong-state"];
@@ -49,7 +48,7 @@ impl Row {
 
     /// A key in the state that the operation wants, and a request for it.
     async fn scene(&self, owner: &Client, policy: Option<String>) -> (Scene, Value) {
-        let scene = Scene::with_policy(owner, policy).await;
+        let scene = Scene::about(self.name(), owner, policy).await;
         let request = scene.request(self.name()).await;
         if self.name() == "CancelKeyDeletion" {
             scene.put("PendingDeletion").await;
@@ -182,7 +181,7 @@ fn the_identity_policy_is_silent() {
 fn a_grant_alone_allows_what_grants_can() {
     each("grant", async |live, row| {
         let (keeper, nobody) = (live.user("keeper"), live.user("nobody"));
-        let scene = Scene::with_policy(&keeper, Some(locked())).await;
+        let scene = Scene::about(row.name(), &keeper, Some(locked())).await;
         let mut request = scene.request(row.name()).await;
         if row.name() == "RetireGrant" {
             request["GrantId"] = scene.grant(&nobody.arn, &["RetireGrant"]).await["GrantId"].clone();
@@ -190,7 +189,7 @@ fn a_grant_alone_allows_what_grants_can() {
         let before = nobody.ask(row.name(), &request).await;
         if row.name() != "RetireGrant" {
             assert_eq!(before.code, "AccessDeniedException", "{}: {}", row.name(), before.message);
-            scene.grant(&nobody.arn, GRANTED).await;
+            scene.grant(&nobody.arn, scene.granted()).await;
             if row.name() == "CancelKeyDeletion" {
                 scene.put("PendingDeletion").await;
             }
@@ -249,7 +248,7 @@ fn a_wrong_state_is_told_to_those_who_may_know() {
     let states = Rows::read("key_states.tsv");
     each("wrong-state", async |live, row| {
         let (admin, nobody) = (live.administrator(), live.user("nobody"));
-        let scene = Scene::new(&admin).await;
+        let scene = Scene::about(row.name(), &admin, None).await;
         let request = scene.request(row.name()).await;
         // The state that the operation can stand least; where it stands all, the last of a key's life.
         let state = if row.name() == "CancelKeyDeletion" { "Enabled" } else { "PendingDeletion" };

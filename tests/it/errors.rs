@@ -48,6 +48,16 @@ fn more() -> Vec<(&'static str, Value)> {
         ("EncryptionAlgorithm", json!("RSAES_OAEP_SHA_256")),
         ("SourceEncryptionAlgorithm", json!("RSAES_OAEP_SHA_256")),
         ("EncryptionContext", json!({"another": "context"})),
+        ("SigningAlgorithm", json!("ECDSA_SHA_384")),
+        ("MessageType", json!("DIGEST")),
+        ("MessageType", json!("EXTERNAL_MU")),
+        ("Message", json!("AAAA")),
+        ("Signature", json!("MAYCAQECAQE=")),
+        ("MacAlgorithm", json!("HMAC_SHA_512")),
+        ("Mac", json!("AAAA")),
+        ("PublicKey", json!("MCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
+        ("KeyPairSpec", json!("SM2")),
+        ("KeyPairSpec", json!("ML_KEM_768")),
         ("PolicyName", json!("another")),
         ("Policy", json!("{")),
         ("Policy", json!("x".repeat(40_000))),
@@ -94,7 +104,7 @@ fn each_error_is_one_that_the_operation_has() {
     Home::new().live(async |live| {
         let mut refused = 0;
         for spec in TABLE {
-            let scene = Scene::new(&live.administrator()).await;
+            let scene = Scene::about(spec.name, &live.administrator(), None).await;
             for request in variations(&scene.request(spec.name).await) {
                 let answer = scene.owner.ask(spec.name, &request).await;
                 assert_ne!(answer.code, "KMSInternalException", "{} {request}", spec.name);
@@ -112,7 +122,7 @@ fn a_disabled_or_deleted_key_is_no_exception() {
     Home::new().live(async |live| {
         for state in ["Disabled", "PendingDeletion"] {
             for spec in TABLE {
-                let scene = Scene::new(&live.administrator()).await;
+                let scene = Scene::about(spec.name, &live.administrator(), None).await;
                 let request = scene.request(spec.name).await;
                 scene.put(state).await;
                 for (member, value) in more() {

@@ -18,7 +18,7 @@ pub(crate) use cast::{ACCOUNT, CLOSED, DENYING, FORBIDDING, OPEN, PARTNER, allow
 pub(crate) use client::{Answer, Client, Live};
 pub(crate) use home::Home;
 pub(crate) use offline::{Offline, rotate};
-pub(crate) use scene::{GRANTED, PLAINTEXT, Scene, encrypt, re_encrypt};
+pub(crate) use scene::{PLAINTEXT, Scene, encrypt, re_encrypt};
 
 /// The rows of a tab-separated fixture; `#` begins a remark, and the first row names the columns.
 pub(crate) struct Rows {

@@ -30,7 +30,7 @@ struct Case {
 impl Case {
     /// Everything that the request needs is made while the key is still Enabled.
     async fn new(owner: &Client, row: &[String]) -> Self {
-        let key = Scene::new(owner).await;
+        let key = Scene::about(&row[0], owner, None).await;
         let other = Scene::new(owner).await;
         let request = match row[0].as_str() {
             "ReEncrypt:source" => re_encrypt(&key.arn, &other.arn, &key.blob),

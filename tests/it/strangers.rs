@@ -23,13 +23,16 @@ const PARTNER_USERS: [&str; 3] = ["partner", "stranger", "prying"];
 /// Where a ciphertext names its key material.
 const MATERIAL_ID: std::ops::Range<usize> = 2..34;
 /// What is random in an answer; only its length is compared.
-const RANDOM: [&str; 7] = [
+const RANDOM: [&str; 10] = [
     "CiphertextBlob",
     "CurrentKeyMaterialId",
     "DestinationKeyMaterialId",
     "GrantToken",
     "KeyMaterialId",
     "NextMarker",
+    "PrivateKeyCiphertextBlob",
+    "PrivateKeyPlaintext",
+    "PublicKey",
     "SourceKeyMaterialId",
 ];
 
@@ -231,6 +234,13 @@ fn request(operation: &str, key: &str, blob: &str, alias: &str, grant: &str) -> 
         "Decrypt" => json!({"CiphertextBlob": blob, "EncryptionContext": {"purpose": "scene"}}),
         "Encrypt" => encrypt(key),
         "GenerateDataKey" | "GenerateDataKeyWithoutPlaintext" => json!({"KeySpec": "AES_256"}),
+        "GenerateDataKeyPair" | "GenerateDataKeyPairWithoutPlaintext" => json!({"KeyPairSpec": "ECC_NIST_P256"}),
+        // Keys of other kinds than these want are told by what they are, once the caller may know of them at all.
+        "Sign" => json!({"Message": "eA==", "SigningAlgorithm": "ECDSA_SHA_256"}),
+        "Verify" => json!({"Message": "eA==", "SigningAlgorithm": "ECDSA_SHA_256", "Signature": "eA=="}),
+        "GenerateMac" => json!({"Message": "eA==", "MacAlgorithm": "HMAC_SHA_256"}),
+        "VerifyMac" => json!({"Message": "eA==", "MacAlgorithm": "HMAC_SHA_256", "Mac": "eA=="}),
+        "DeriveSharedSecret" => json!({"KeyAgreementAlgorithm": "ECDH", "PublicKey": "eA=="}),
         "UpdateKeyDescription" => json!({"Description": "changed"}),
         "ScheduleKeyDeletion" => json!({"PendingWindowInDays": 7}),
         "TagResource" => json!({"Tags": [{"TagKey": "new", "TagValue": "2"}]}),
@@ -244,7 +254,7 @@ fn request(operation: &str, key: &str, blob: &str, alias: &str, grant: &str) -> 
         "CreateGrant" => json!({"GranteePrincipal": arn("partner"), "Operations": ["Encrypt"]}),
         "RetireGrant" | "RevokeGrant" => json!({"GrantId": grant}),
         "DescribeKey" | "EnableKey" | "DisableKey" | "CancelKeyDeletion" | "ListGrants" | "ListKeyPolicies"
-        | "ListResourceTags" => json!({}),
+        | "ListResourceTags" | "GetPublicKey" => json!({}),
         other => panic!("what does a stranger's request for {other} look like? Say it here"),
     };
     on_key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -5,6 +5,7 @@
 use std::fs;
 
 use kms_core::key::record::{KeyRecord, MaterialRecord, Stored as _};
+use kms_core::model::KeyUsageType;
 use kms_core::store::{Batch, RowKey, Table};
 use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 use serde_json::json;
@@ -237,6 +238,29 @@ fn a_record_changed_by_one_who_has_the_integrity_key_does_not_open_its_material(
     offline.commit(batch);
     drop(offline);
     assert_fails_closed(&two);
+}
+
+/// What a key pair may be used for is bound to both of its halves.
+#[test]
+fn a_pair_whose_usage_was_changed_by_one_who_has_the_integrity_key_opens_neither_half() {
+    let home = Home::new();
+    let (arn, id, public) = home.live(async |live| {
+        let pair = Scene::about("Sign", &live.administrator(), None).await;
+        let shown = pair.owner.ok("GetPublicKey", json!({"KeyId": pair.arn})).await;
+        (pair.arn.clone(), pair.id.clone(), shown["PublicKey"].clone())
+    });
+    let offline = Offline::open(&home);
+    let record = KeyRecord::decode(&offline.body(Table::Key, &id)).unwrap();
+    let record = KeyRecord { usage: KeyUsageType::KeyAgreement, ..record };
+    offline.commit(Batch::default().put(RowKey::new(Table::Key, id), record.encode()));
+    drop(offline);
+    home.live(async |live| {
+        let derive = json!({"KeyId": arn, "KeyAgreementAlgorithm": "ECDH", "PublicKey": public});
+        for (operation, request) in [("DeriveSharedSecret", derive), ("GetPublicKey", json!({"KeyId": arn}))] {
+            let answer = live.administrator().ask(operation, &request).await;
+            assert_eq!((answer.code, answer.body), ("KMSInternalException", json!(null)), "{operation}");
+        }
+    });
 }
 
 fn assert_fails_closed(two: &Two) {

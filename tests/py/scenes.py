@@ -13,17 +13,32 @@ from region import FIXTURES
 
 PLAINTEXT = b"a plaintext that must not be found anywhere"
 CONTEXT = {"purpose": "scene"}
-GRANTED = [
-    "Encrypt",
-    "Decrypt",
-    "ReEncryptFrom",
-    "ReEncryptTo",
-    "GenerateDataKey",
-    "GenerateDataKeyWithoutPlaintext",
-    "CreateGrant",
-    "RetireGrant",
-    "DescribeKey",
-]
+# The kinds of keys that operations are about: spec, usage, and what a grant on such a key can allow beside what all can.
+SYMMETRIC = (
+    "SYMMETRIC_DEFAULT",
+    "ENCRYPT_DECRYPT",
+    [
+        "Encrypt",
+        "Decrypt",
+        "ReEncryptFrom",
+        "ReEncryptTo",
+        "GenerateDataKey",
+        "GenerateDataKeyWithoutPlaintext",
+        "GenerateDataKeyPair",
+        "GenerateDataKeyPairWithoutPlaintext",
+    ],
+)
+SIGNING = ("ECC_NIST_P256", "SIGN_VERIFY", ["Sign", "Verify", "GetPublicKey"])
+MAC = ("HMAC_256", "GENERATE_VERIFY_MAC", ["GenerateMac", "VerifyMac"])
+AGREEMENT = ("ECC_NIST_P256", "KEY_AGREEMENT", ["DeriveSharedSecret", "GetPublicKey"])
+KINDS = {
+    "Sign": SIGNING,
+    "Verify": SIGNING,
+    "GetPublicKey": SIGNING,
+    "GenerateMac": MAC,
+    "VerifyMac": MAC,
+    "DeriveSharedSecret": AGREEMENT,
+}
 _numbers = itertools.count(1)
 
 
@@ -54,14 +69,33 @@ def alias_name():
 class Scene:
     """A key, made by `owner`, and what a request about it needs. Nothing is made before it is asked for."""
 
-    def __init__(self, owner, owner_arn, policy=None):
+    def __init__(self, owner, owner_arn, policy=None, operation=None):
+        """The key is of the kind that the operation is about."""
         self.owner, self.owner_arn = owner, owner_arn
         self.policy = policy
-        made = owner.create_key(**({"Policy": policy} if policy else {}), Tags=[{"TagKey": "old", "TagValue": "1"}])
+        self.kind = KINDS.get(operation, SYMMETRIC)
+        spec, usage, allowed = self.kind
+        self.granted = [*allowed, "CreateGrant", "RetireGrant", "DescribeKey"]
+        made = owner.create_key(
+            **({"Policy": policy} if policy else {}),
+            Tags=[{"TagKey": "old", "TagValue": "1"}],
+            KeySpec=spec,
+            KeyUsage=usage,
+        )
         self.arn = made["KeyMetadata"]["Arn"]
         self.id = made["KeyMetadata"]["KeyId"]
         self.account = made["KeyMetadata"]["AWSAccountId"]
-        self.blob = owner.encrypt(KeyId=self.arn, Plaintext=PLAINTEXT, EncryptionContext=CONTEXT)["CiphertextBlob"]
+        self.blob = self.made()
+
+    def made(self):
+        """A ciphertext, signature or code that the key made, or its public key."""
+        if self.kind is SYMMETRIC:
+            return self.owner.encrypt(KeyId=self.arn, Plaintext=PLAINTEXT, EncryptionContext=CONTEXT)["CiphertextBlob"]
+        if self.kind is SIGNING:
+            return self.owner.sign(KeyId=self.arn, Message=PLAINTEXT, SigningAlgorithm="ECDSA_SHA_256")["Signature"]
+        if self.kind is MAC:
+            return self.owner.generate_mac(KeyId=self.arn, Message=PLAINTEXT, MacAlgorithm="HMAC_SHA_256")["Mac"]
+        return self.owner.get_public_key(KeyId=self.arn)["PublicKey"]
 
     def alias(self):
         name = alias_name()
@@ -72,13 +106,15 @@ class Scene:
         return f"{self.arn.rsplit(':', 1)[0]}:{name}"
 
     def grant(self, **more):
-        grantee = {"GranteePrincipal": self.owner_arn, "Operations": ["Encrypt"], **more}
+        grantee = {"GranteePrincipal": self.owner_arn, "Operations": self.granted[:1], **more}
         return self.owner.create_grant(KeyId=self.arn, **grantee)
 
     def request(self, operation):
         """A request that succeeds for whoever is allowed to make it, while the key is Enabled (CancelKeyDeletion: PendingDeletion)."""
         on_key = {"KeyId": self.arn}
         data_key = {**on_key, "KeySpec": "AES_256", "EncryptionContext": CONTEXT}
+        signed = {**on_key, "Message": PLAINTEXT, "SigningAlgorithm": "ECDSA_SHA_256"}
+        coded = {**on_key, "Message": PLAINTEXT, "MacAlgorithm": "HMAC_SHA_256"}
         makers = {
             "CreateKey": lambda: {"Description": "made by a scene"},
             "ListKeys": lambda: {"Limit": 10},
@@ -90,6 +126,13 @@ class Scene:
             "ReEncrypt": lambda: self.re_encrypt(self.arn, self.arn, self.blob),
             "GenerateDataKey": lambda: data_key,
             "GenerateDataKeyWithoutPlaintext": lambda: data_key,
+            "GenerateDataKeyPair": lambda: {**on_key, "KeyPairSpec": "ECC_NIST_P256"},
+            "GenerateDataKeyPairWithoutPlaintext": lambda: {**on_key, "KeyPairSpec": "ECC_NIST_P256"},
+            "Sign": lambda: signed,
+            "Verify": lambda: {**signed, "Signature": self.blob},
+            "GenerateMac": lambda: coded,
+            "VerifyMac": lambda: {**coded, "Mac": self.blob},
+            "DeriveSharedSecret": lambda: {**on_key, "KeyAgreementAlgorithm": "ECDH", "PublicKey": self.blob},
             "UpdateKeyDescription": lambda: {**on_key, "Description": "changed"},
             "ScheduleKeyDeletion": lambda: {**on_key, "PendingWindowInDays": 7},
             "TagResource": lambda: {**on_key, "Tags": [{"TagKey": "new", "TagValue": "2"}]},

@@ -45,7 +45,7 @@ def story(workspace):
         admin, arn = own.client("administrator"), own.credentials("administrator").arn
         said, tokens = [], []
         for operation in OPERATIONS:
-            scene = Scene(admin, arn)
+            scene = Scene(admin, arn, operation=operation)
             tokens.append(scene.grant()["GrantToken"])
             if operation == "CancelKeyDeletion":
                 scene.put("PendingDeletion")

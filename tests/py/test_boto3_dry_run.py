@@ -11,6 +11,13 @@ OPERATIONS = [
     "ReEncrypt",
     "GenerateDataKey",
     "GenerateDataKeyWithoutPlaintext",
+    "GenerateDataKeyPair",
+    "GenerateDataKeyPairWithoutPlaintext",
+    "Sign",
+    "Verify",
+    "GenerateMac",
+    "VerifyMac",
+    "DeriveSharedSecret",
     "CreateGrant",
     "RetireGrant",
     "RevokeGrant",
@@ -20,8 +27,9 @@ each_operation = pytest.mark.parametrize("operation", OPERATIONS)
 
 
 @pytest.fixture
-def scene(region, admin):
-    return Scene(admin, region.credentials("administrator").arn)
+def scene(region, admin, request):
+    operation = request.node.callspec.params.get("operation") if hasattr(request.node, "callspec") else None
+    return Scene(admin, region.credentials("administrator").arn, operation=operation)
 
 
 @each_operation

@@ -73,9 +73,11 @@ def test_create_refusals(admin):
         admin.create_key(KeySpec="SYMMETRIC_DEFAULT", CustomerMasterKeySpec="SYMMETRIC_DEFAULT")
 
 
-def test_a_spec_that_is_not_there_yet_is_refused(admin):
+@pytest.mark.parametrize("spec", ["SM2", "ML_DSA_65", "ML_KEM_768"])
+def test_a_spec_that_is_not_there_yet_is_refused(admin, spec):
+    usage = "ENCAPSULATE_DECAPSULATE" if spec.startswith("ML_KEM") else "SIGN_VERIFY"
     with refused("UnsupportedOperationException"):
-        admin.create_key(KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT")
+        admin.create_key(KeySpec=spec, KeyUsage=usage)
 
 
 @pytest.mark.parametrize("named", ["fake-key-id", "0" * 32, "mrk-fake-key-id"])

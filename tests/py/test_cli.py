@@ -87,6 +87,40 @@ def test_crypto(aws, key, tmp_path):
     assert "(InvalidCiphertextException)" in text
 
 
+def test_signatures(aws, tmp_path):
+    made = aws("CreateKey", "--key-spec", "ECC_NIST_P256", "--key-usage", "SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    on_key = ["--key-id", made, "--message", "eA==", "--signing-algorithm", "ECDSA_SHA_256"]
+    signature = tmp_path / "signature"
+    signature.write_bytes(base64.b64decode(aws("Sign", *on_key)["Signature"]))
+    assert aws("Verify", *on_key, "--signature", f"fileb://{signature}")["SignatureValid"] is True
+    text = aws.refused("Verify", *on_key, "--message", "eQ==", "--signature", f"fileb://{signature}")
+    assert "(KMSInvalidSignatureException)" in text
+
+
+def test_codes(aws):
+    made = aws("CreateKey", "--key-spec", "HMAC_384", "--key-usage", "GENERATE_VERIFY_MAC")["KeyMetadata"]["KeyId"]
+    on_key = ["--key-id", made, "--message", "eA==", "--mac-algorithm", "HMAC_SHA_384"]
+    code = aws("GenerateMac", *on_key)["Mac"]
+    assert aws("VerifyMac", *on_key, "--mac", code)["MacValid"] is True
+
+
+def test_public_keys(aws, key, tmp_path):
+    one, two = (
+        aws("CreateKey", "--key-spec", "ECC_NIST_P384", "--key-usage", "KEY_AGREEMENT")["KeyMetadata"]["KeyId"]
+        for _ in range(2)
+    )
+    secrets = set()
+    for own, other in ((one, two), (two, one)):
+        public = tmp_path / "public"
+        public.write_bytes(base64.b64decode(aws("GetPublicKey", "--key-id", other)["PublicKey"]))
+        asked = ["--key-id", own, "--key-agreement-algorithm", "ECDH", "--public-key", f"fileb://{public}"]
+        secrets.add(aws("DeriveSharedSecret", *asked)["SharedSecret"])
+    assert len(secrets) == 1
+    pair = ["--key-id", key, "--key-pair-spec", "ECC_NIST_EDWARDS25519"]
+    assert "PrivateKeyPlaintext" in aws("GenerateDataKeyPair", *pair)
+    assert "PrivateKeyPlaintext" not in aws("GenerateDataKeyPairWithoutPlaintext", *pair)
+
+
 def test_aliases(aws, key):
     aws("CreateAlias", "--alias-name", "alias/cli", "--target-key-id", key)
     assert "alias/cli" in [row["AliasName"] for row in aws("ListAliases", "--key-id", key)["Aliases"]]
@@ -128,8 +162,8 @@ def test_through_the_strict_endpoint(strict, aws):
 
 
 def test_an_operation_that_is_not_there_yet(aws, key):
-    text = aws.refused("Sign", "--key-id", key, "--message", "eA==", "--signing-algorithm", "ECDSA_SHA_256")
-    used.discard("Sign")
+    text = aws.refused("ReplicateKey", "--key-id", key, "--replica-region", "eu-west-1")
+    used.discard("ReplicateKey")
     assert "(UnsupportedOperationException)" in text
 
 

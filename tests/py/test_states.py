@@ -18,8 +18,8 @@ CASES = [(row["operation"], state, row[state]) for row in ROWS for state in REAC
 
 def prepared(admin, arn, row, state):
     """The scene in its state, the operation and its request. What the request needs is made before the state changes."""
-    scene = Scene(admin, arn)
     operation, _, part = row.partition(":")
+    scene = Scene(admin, arn, operation=operation)
     other = Scene(admin, arn) if part else None
     request = scene.request(operation)
     if row == "ReEncrypt:source":

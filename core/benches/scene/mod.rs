@@ -17,7 +17,7 @@ use kms_core::key_manager::{Answered, KeyManager};
 use kms_core::operation;
 use kms_core::region::{Region, RegionOptions};
 use kms_core::registry::{AccessKey, Account, DeclaredKey, Endpoint, Manifest, NamedPolicy, Plaintext, User, Vpc};
-use kms_core::request::{Asked, Caller, Meta, Prepared, Source, Tls};
+use kms_core::request::{Asked, Caller, Meta, Prepared, Proof, Source, Tls};
 use serde_json::Value;
 
 pub(crate) const ACCOUNT: &str = "111122223333";
@@ -79,8 +79,8 @@ impl Scene {
             },
             source: Source::Endpoint {
                 id: ENDPOINT.into(),
-                zone: "us-east-1a".into(),
                 address: "10.1.2.3".parse().unwrap(),
+                proof: Proof::Listener { zone: "us-east-1a".into() },
             },
             meta: Meta {
                 request_id: "0f8a2a3e-5b1c-4a6e-9d55-0a1b2c3d4e5f".into(),

@@ -24,6 +24,17 @@ impl Desk {
         let position = lock(&self.0).stage(record)?;
         Ok(HandedIn { desk: self.clone(), position })
     }
+
+    /// Takes two records, one after the other in the chain.
+    ///
+    /// # Errors
+    /// As `hand_in`.
+    pub(crate) fn hand_in_both(&self, first: &Record<'_>, second: &Record<'_>) -> Result<HandedIn, AuditError> {
+        let mut writer = lock(&self.0);
+        writer.stage(first)?;
+        let position = writer.stage(second)?;
+        Ok(HandedIn { desk: self.clone(), position })
+    }
 }
 
 /// A record that is on its way to the kernel. Dropping it writes it at once, with all that was handed in before.

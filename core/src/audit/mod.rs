@@ -24,7 +24,7 @@ use crate::clock::Clock;
 
 pub use chain::LINE_BYTES_MAX;
 pub use desk::{Desk, HandedIn};
-pub use record::{Decision, Kannuki, Record, Resource, Text, TlsDetails, UserIdentity};
+pub use record::{Decision, Kannuki, Record, Resource, SourceProof, Text, TlsDetails, UserIdentity};
 pub use tally::{Tallied, Tally};
 pub use verify::{Broken, Chain, Report, verify};
 pub use writer::AuditWriter;

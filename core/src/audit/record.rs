@@ -112,6 +112,8 @@ pub struct Kannuki<'a> {
     pub vpc: Option<Text<'a>>,
     /// The availability zone of the endpoint's interface.
     pub zone: Option<Text<'a>>,
+    /// How it is known where the call came from.
+    pub source: Option<SourceProof<'a>>,
     /// The key materials that were used.
     pub material_ids: Vec<Text<'a>>,
     pub decision: Option<Decision<'a>>,
@@ -119,6 +121,15 @@ pub struct Kannuki<'a> {
     pub context: Vec<(Text<'a>, Vec<Text<'a>>)>,
     /// How many calls this record stands for, when it is more than the one.
     pub count: Option<u64>,
+}
+
+/// What proved the source of a call.
+#[derive(Clone, Debug, Default)]
+pub struct SourceProof<'a> {
+    /// `listener`, `proxy` or `attestation`.
+    pub proof: Text<'a>,
+    /// The balancer's or the attestation key's name.
+    pub by: Option<Text<'a>>,
 }
 
 /// What decided, and how.
@@ -211,9 +222,10 @@ impl TlsDetails<'_> {
 
 impl Kannuki<'_> {
     fn is_empty(&self) -> bool {
-        let Self { vpc, zone, material_ids, decision, context, count } = self;
+        let Self { vpc, zone, source, material_ids, decision, context, count } = self;
         vpc.is_none()
             && zone.is_none()
+            && source.is_none()
             && material_ids.is_empty()
             && decision.is_none()
             && context.is_empty()
@@ -224,6 +236,9 @@ impl Kannuki<'_> {
         to.object(|ours| {
             ours.optional_text("vpc", self.vpc.as_ref());
             ours.optional_text("zone", self.zone.as_ref());
+            if let Some(source) = &self.source {
+                ours.member("source", |to| source.write(to));
+            }
             if !self.material_ids.is_empty() {
                 ours.member("materialIds", |to| to.list(&self.material_ids, |id, to| to.text(id)));
             }
@@ -242,6 +257,15 @@ impl Kannuki<'_> {
             if let Some(count) = self.count {
                 ours.json("count", itoa::Buffer::new().format(count));
             }
+        });
+    }
+}
+
+impl SourceProof<'_> {
+    fn write(&self, to: &mut Vec<u8>) {
+        to.object(|source| {
+            source.text("proof", &self.proof);
+            source.optional_text("by", self.by.as_ref());
         });
     }
 }

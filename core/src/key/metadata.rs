@@ -5,11 +5,11 @@ use super::record::KeyRecord;
 use super::spec;
 use super::state::KeyState;
 use crate::id::Place;
-use crate::model::{KeyManagerType, KeyMetadata, KeyState as ShownState};
+use crate::model::{KeyManagerType, KeyMetadata, KeySpec, KeyState as ShownState};
 
 /// KeyMetadata with exactly the members that AWS sends for such a key.
 pub fn describe(record: &KeyRecord, place: &Place) -> KeyMetadata {
-    let algorithms = spec::encryption_algorithms(record.spec, record.usage);
+    let (of_spec, usage) = (record.spec, record.usage);
     KeyMetadata {
         aws_account_id: Some(record.account.to_string()),
         key_id: record.id.to_string(),
@@ -24,9 +24,16 @@ pub fn describe(record: &KeyRecord, place: &Place) -> KeyMetadata {
         key_manager: Some(KeyManagerType::Customer),
         customer_master_key_spec: record.spec.as_str().parse().ok(),
         key_spec: Some(record.spec),
-        encryption_algorithms: Some(algorithms.to_vec()),
+        encryption_algorithms: Some(spec::encryption_algorithms(of_spec, usage).to_vec()),
+        signing_algorithms: Some(spec::signing_algorithms(of_spec, usage).to_vec()),
+        key_agreement_algorithms: Some(spec::key_agreement_algorithms(of_spec, usage).to_vec()),
+        mac_algorithms: Some(spec::mac_algorithms(of_spec).to_vec()),
         multi_region: Some(record.multi_region),
-        current_key_material_id: record.current.map(|id| id.to_string()),
+        // Only keys for symmetric encryption show theirs.
+        current_key_material_id: record
+            .current
+            .filter(|_| of_spec == KeySpec::SymmetricDefault)
+            .map(|id| id.to_string()),
         ..KeyMetadata::default()
     }
 }

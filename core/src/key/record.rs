@@ -83,10 +83,7 @@ impl KeyRecord {
             account: self.account.as_str().into(),
             key: self.id.as_str().into(),
             spec: crate::key::spec::hsm_spec(self.spec)?,
-            usage: match self.usage {
-                KeyUsageType::EncryptDecrypt => kms_hsm::Usage::EncryptDecrypt,
-                _ => return None,
-            },
+            usage: crate::key::spec::hsm_usage(self.usage)?,
             origin: match self.origin {
                 OriginType::AwsKms => kms_hsm::Origin::AwsKms,
                 OriginType::External => kms_hsm::Origin::External,

@@ -93,6 +93,8 @@ pub enum States {
     Any,
     /// The key must be able to do cryptography.
     Usable,
+    /// As `Usable`, for what shows the key and is no use of it.
+    Presentable,
     /// Only a key that waits for its deletion, or for its material, is refused.
     NotPending,
     /// Only a key that waits for its deletion is refused.
@@ -110,8 +112,8 @@ impl States {
             (Self::Deleting, KeyState::PendingDeletion { .. }) => Ok(()),
             (Self::Deleting, _) => wrong("not pending deletion"),
             (_, KeyState::PendingDeletion { .. }) => wrong("pending deletion"),
-            (Self::Usable, KeyState::Disabled) => Err(KmsError::Disabled { arn: arn.to_owned() }),
-            (Self::Usable | Self::NotPending, KeyState::PendingImport) => wrong("pending import"),
+            (Self::Usable | Self::Presentable, KeyState::Disabled) => Err(KmsError::Disabled { arn: arn.to_owned() }),
+            (Self::Usable | Self::Presentable | Self::NotPending, KeyState::PendingImport) => wrong("pending import"),
             (_, _) => Ok(()),
         }
     }
@@ -144,10 +146,12 @@ mod tests {
         let deleting = KeyState::PendingDeletion { due: DUE };
         let wrong = |is| Err(KmsError::InvalidState { arn: "a".to_owned(), is });
         assert_eq!(States::Any.require(deleting, "a"), Ok(()));
-        assert_eq!(States::Usable.require(KeyState::Enabled, "a"), Ok(()));
-        assert_eq!(States::Usable.require(KeyState::Disabled, "a"), Err(KmsError::Disabled { arn: "a".to_owned() }));
-        assert_eq!(States::Usable.require(KeyState::PendingImport, "a"), wrong("pending import"));
-        assert_eq!(States::Usable.require(deleting, "a"), wrong("pending deletion"));
+        for states in [States::Usable, States::Presentable] {
+            assert_eq!(states.require(KeyState::Enabled, "a"), Ok(()));
+            assert_eq!(states.require(KeyState::Disabled, "a"), Err(KmsError::Disabled { arn: "a".to_owned() }));
+            assert_eq!(states.require(KeyState::PendingImport, "a"), wrong("pending import"));
+            assert_eq!(states.require(deleting, "a"), wrong("pending deletion"));
+        }
         assert_eq!(States::NotPending.require(KeyState::Disabled, "a"), Ok(()));
         assert_eq!(States::NotPending.require(KeyState::PendingImport, "a"), wrong("pending import"));
         assert_eq!(States::NotDeleting.require(KeyState::PendingImport, "a"), Ok(()));

@@ -1,30 +1,36 @@
-//! Encrypt, Decrypt, ReEncrypt, GenerateDataKey and GenerateRandom: plan here, run in the HSM.
+//! Encrypt, Decrypt, ReEncrypt and GenerateRandom: plan here, run in the HSM.
 //! Sees plaintext only as an opaque `Plaintext`; which key and material are used was decided before.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use kms_hsm::command;
-use kms_hsm::{CONTEXT_BYTES_MAX, EncryptionContext, Plaintext};
+use kms_hsm::command::{self, Cipher};
+use kms_hsm::{CONTEXT_BYTES_MAX, EncryptionContext, Held, HsmError, Plaintext};
 
+use super::usage::{require_algorithm, require_usage};
 use crate::error::KmsError;
 use crate::key::spec;
 use crate::key_manager::{Authorized, Planned, run};
 use crate::model::*;
-use crate::operation::{
-    Decrypt, Encrypt, GenerateDataKey, GenerateDataKeyWithoutPlaintext, GenerateRandom, Operation, ReEncrypt,
-};
+use crate::operation::{Decrypt, Encrypt, GenerateRandom, Operation, ReEncrypt};
 use crate::request::KeyTarget;
+
+type Pairs = BTreeMap<String, String>;
 
 pub(crate) fn encrypt(rq: Authorized<Encrypt>) -> Planned<EncryptResponse> {
     let key = rq.key()?.clone();
     let algorithm = encryption_algorithm(&key, rq.input.encryption_algorithm, "Encrypt")?;
     let held = rq.current_material(&key)?;
-    let context = context(rq.input.encryption_context.as_ref())?;
+    let cipher = cipher(algorithm, rq.input.encryption_context.as_ref())?;
+    let room = spec::plaintext_bytes_max(key.entry.record.spec, algorithm);
+    if room.is_some_and(|most| rq.input.plaintext.len() > most) {
+        return Err(no_room(&key, algorithm));
+    }
     run(async move {
         let command = command::Encrypt {
             key: held.clone(),
             plaintext: Plaintext::new(rq.input.plaintext.expose().to_vec()),
-            context,
+            cipher,
         };
         let sealed = rq.hsm(command).await?;
         rq.rewrapped(&key, &held, sealed.rewrapped);
@@ -40,12 +46,11 @@ pub(crate) fn decrypt(rq: Authorized<Decrypt>) -> Planned<DecryptResponse> {
     let key = rq.key()?.clone();
     require_ciphertext(&key, rq.input.dry_run, &rq.input.dry_run_modifiers)?;
     let blob = ciphertext(rq.input.ciphertext_blob.as_ref())?;
-    let held = rq.material_of(&key, blob)?;
-    let algorithm = encryption_algorithm(&key, rq.input.encryption_algorithm, "Decrypt")?;
+    let (held, algorithm) = opener(&rq, &key, rq.input.encryption_algorithm, blob, "Decrypt")?;
     let command = command::Decrypt {
         key: held.clone(),
         blob: blob.to_vec(),
-        context: context(rq.input.encryption_context.as_ref())?,
+        cipher: cipher(algorithm, rq.input.encryption_context.as_ref())?,
     };
     run(async move {
         let opened = rq.hsm(command).await?;
@@ -54,7 +59,7 @@ pub(crate) fn decrypt(rq: Authorized<Decrypt>) -> Planned<DecryptResponse> {
             key_id: Some(key.arn.to_string()),
             plaintext: Some(opened.plaintext),
             encryption_algorithm: Some(algorithm),
-            key_material_id: Some(held.id.to_string()),
+            key_material_id: shown(algorithm, &held),
             ..DecryptResponse::default()
         })
     })
@@ -64,8 +69,8 @@ pub(crate) fn re_encrypt(rq: Authorized<ReEncrypt>) -> Planned<ReEncryptResponse
     let (source, destination) = (rq.target(0)?.clone(), rq.target(1)?.clone());
     require_ciphertext(&source, rq.input.dry_run, &rq.input.dry_run_modifiers)?;
     let blob = ciphertext(rq.input.ciphertext_blob.as_ref())?;
-    let source_held = rq.material_of(&source, blob)?;
-    let source_algorithm = encryption_algorithm(&source, rq.input.source_encryption_algorithm, "ReEncryptFrom")?;
+    let (source_held, source_algorithm) =
+        opener(&rq, &source, rq.input.source_encryption_algorithm, blob, "ReEncryptFrom")?;
     let destination_algorithm =
         encryption_algorithm(&destination, rq.input.destination_encryption_algorithm, "ReEncryptTo")?;
     let destination_held = rq.current_material(&destination)?;
@@ -73,11 +78,15 @@ pub(crate) fn re_encrypt(rq: Authorized<ReEncrypt>) -> Planned<ReEncryptResponse
         source: source_held.clone(),
         destination: destination_held.clone(),
         blob: blob.to_vec(),
-        source_context: context(rq.input.source_encryption_context.as_ref())?,
-        destination_context: context(rq.input.destination_encryption_context.as_ref())?,
+        source_cipher: cipher(source_algorithm, rq.input.source_encryption_context.as_ref())?,
+        destination_cipher: cipher(destination_algorithm, rq.input.destination_encryption_context.as_ref())?,
     };
     run(async move {
-        let sealed = rq.hsm(command).await?;
+        // How long the plaintext is shows in the HSM alone.
+        let sealed = rq.ask_hsm(command).await.map_err(|error| match error {
+            HsmError::TooLarge => no_room(&destination, destination_algorithm),
+            error => error.into(),
+        })?;
         rq.rewrapped(&source, &source_held, sealed.source_rewrapped);
         rq.rewrapped(&destination, &destination_held, sealed.destination_rewrapped);
         Ok(ReEncryptResponse {
@@ -86,45 +95,8 @@ pub(crate) fn re_encrypt(rq: Authorized<ReEncrypt>) -> Planned<ReEncryptResponse
             key_id: Some(destination.arn.to_string()),
             source_encryption_algorithm: Some(source_algorithm),
             destination_encryption_algorithm: Some(destination_algorithm),
-            source_key_material_id: Some(source_held.id.to_string()),
-            destination_key_material_id: Some(destination_held.id.to_string()),
-        })
-    })
-}
-
-pub(crate) fn generate_data_key(rq: Authorized<GenerateDataKey>) -> Planned<GenerateDataKeyResponse> {
-    let input = &rq.input;
-    let length = data_key_length(input.key_spec, input.number_of_bytes)?;
-    let (key, command) = data_key(&rq, "GenerateDataKey", length, input.encryption_context.as_ref(), true)?;
-    run(async move {
-        let held = command.key.clone();
-        let made = rq.hsm(command).await?;
-        rq.rewrapped(&key, &held, made.rewrapped);
-        Ok(GenerateDataKeyResponse {
-            ciphertext_blob: Some(made.blob.into()),
-            plaintext: made.plaintext,
-            key_id: Some(key.arn.to_string()),
-            key_material_id: Some(held.id.to_string()),
-            ..GenerateDataKeyResponse::default()
-        })
-    })
-}
-
-pub(crate) fn generate_data_key_without_plaintext(
-    rq: Authorized<GenerateDataKeyWithoutPlaintext>,
-) -> Planned<GenerateDataKeyWithoutPlaintextResponse> {
-    let input = &rq.input;
-    let length = data_key_length(input.key_spec, input.number_of_bytes)?;
-    let operation = "GenerateDataKeyWithoutPlaintext";
-    let (key, command) = data_key(&rq, operation, length, input.encryption_context.as_ref(), false)?;
-    run(async move {
-        let held = command.key.clone();
-        let made = rq.hsm(command).await?;
-        rq.rewrapped(&key, &held, made.rewrapped);
-        Ok(GenerateDataKeyWithoutPlaintextResponse {
-            ciphertext_blob: Some(made.blob.into()),
-            key_id: Some(key.arn.to_string()),
-            key_material_id: Some(held.id.to_string()),
+            source_key_material_id: shown(source_algorithm, &source_held),
+            destination_key_material_id: shown(destination_algorithm, &destination_held),
         })
     })
 }
@@ -143,45 +115,64 @@ pub(crate) fn generate_random(rq: Authorized<GenerateRandom>) -> Planned<Generat
     })
 }
 
-fn data_key<Op: Operation>(
-    rq: &Authorized<Op>,
-    operation: &'static str,
-    length: usize,
-    pairs: Option<&BTreeMap<String, String>>,
-    with_plaintext: bool,
-) -> Result<(KeyTarget, command::GenerateDataKey), KmsError> {
-    let key = rq.key()?.clone();
-    encryption_algorithm(&key, None, operation)?;
-    let command =
-        command::GenerateDataKey { key: rq.current_material(&key)?, length, context: context(pairs)?, with_plaintext };
-    Ok((key, command))
-}
-
-fn data_key_length(spec: Option<DataKeySpec>, bytes: Option<i32>) -> Result<usize, KmsError> {
-    match (spec, bytes) {
-        (Some(DataKeySpec::Aes128), None) => Ok(16),
-        (Some(DataKeySpec::Aes256), None) => Ok(32),
-        (None, Some(bytes)) => usize::try_from(bytes).map_err(KmsError::internal),
-        _ => Err(KmsError::Validation("Please specify either number of bytes or key spec.".to_owned())),
-    }
-}
-
 /// The algorithm to use, when the key is for encryption and has it.
-fn encryption_algorithm(
+pub(super) fn encryption_algorithm(
     key: &KeyTarget,
     asked: Option<EncryptionAlgorithmSpec>,
     operation: &'static str,
 ) -> Result<EncryptionAlgorithmSpec, KmsError> {
+    require_usage(key, KeyUsageType::EncryptDecrypt, operation)?;
     let record = &key.entry.record;
-    if record.usage != KeyUsageType::EncryptDecrypt {
-        let usage = record.usage.as_str();
-        return Err(KmsError::KeyUsage { arn: key.arn.to_string(), usage, operation });
-    }
     let asked = asked.unwrap_or(EncryptionAlgorithmSpec::SymmetricDefault);
-    if !spec::encryption_algorithms(record.spec, record.usage).contains(&asked) {
-        return Err(KmsError::Algorithm { algorithm: asked.as_str(), spec: record.spec.as_str() });
-    }
+    let of_key = spec::encryption_algorithms(record.spec, record.usage);
+    require_algorithm(key, asked, of_key, EncryptionAlgorithmSpec::as_str)?;
     Ok(asked)
+}
+
+/// The material that opens a ciphertext, and by which algorithm. A symmetric ciphertext names its material, and that is
+/// looked at before what the key is for; an asymmetric one names nothing.
+fn opener<Op: Operation>(
+    rq: &Authorized<Op>,
+    key: &KeyTarget,
+    asked: Option<EncryptionAlgorithmSpec>,
+    blob: &[u8],
+    operation: &'static str,
+) -> Result<(Arc<Held>, EncryptionAlgorithmSpec), KmsError> {
+    if asked.is_some_and(|asked| asked != EncryptionAlgorithmSpec::SymmetricDefault) {
+        let algorithm = encryption_algorithm(key, asked, operation)?;
+        return Ok((rq.current_material(key)?, algorithm));
+    }
+    let held = rq.material_of(key, blob)?;
+    Ok((held, encryption_algorithm(key, asked, operation)?))
+}
+
+/// What the HSM is to do. An encryption context belongs to symmetric encryption alone (developer guide).
+fn cipher(algorithm: EncryptionAlgorithmSpec, pairs: Option<&Pairs>) -> Result<Cipher, KmsError> {
+    let Some(hash) = spec::hsm_oaep_hash(algorithm) else {
+        return context(pairs).map(Cipher::Symmetric);
+    };
+    if pairs.is_some_and(|pairs| !pairs.is_empty()) {
+        let text = "An encryption context is valid only with symmetric encryption KMS keys.";
+        return Err(KmsError::Validation(text.to_owned()));
+    }
+    Ok(Cipher::Oaep(hash))
+}
+
+fn no_room(key: &KeyTarget, algorithm: EncryptionAlgorithmSpec) -> KmsError {
+    let spec = key.entry.record.spec;
+    match spec::plaintext_bytes_max(spec, algorithm) {
+        Some(most) => KmsError::Validation(format!(
+            "Algorithm {} and key spec {} cannot encrypt data larger than {most} bytes.",
+            algorithm.as_str(),
+            spec.as_str()
+        )),
+        None => HsmError::TooLarge.into(),
+    }
+}
+
+/// The material's id, where answers have one: with symmetric encryption.
+fn shown(algorithm: EncryptionAlgorithmSpec, held: &Held) -> Option<String> {
+    (algorithm == EncryptionAlgorithmSpec::SymmetricDefault).then(|| held.id.to_string())
 }
 
 /// A dry run may leave the ciphertext out of account; it is then about a key that it must name (API reference of Decrypt).
@@ -202,7 +193,7 @@ fn ciphertext(blob: Option<&Blob>) -> Result<&[u8], KmsError> {
     blob.map(|blob| blob.as_ref()).ok_or_else(missing)
 }
 
-fn context(pairs: Option<&BTreeMap<String, String>>) -> Result<EncryptionContext, KmsError> {
+pub(super) fn context(pairs: Option<&Pairs>) -> Result<EncryptionContext, KmsError> {
     /// What the HSM's form of a context adds to one, and to each of its pairs, at most.
     const ADDED: usize = 64;
     let pairs = || pairs.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));

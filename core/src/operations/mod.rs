@@ -3,12 +3,16 @@
 
 pub(crate) mod alias;
 pub(crate) mod crypto;
+pub(crate) mod data_key;
 pub(crate) mod grant;
 pub(crate) mod lifecycle;
 pub(crate) mod listing;
 mod paging;
 pub(crate) mod policy;
+pub(crate) mod public_key;
+pub(crate) mod signing;
 pub(crate) mod tag;
+mod usage;
 
 #[cfg(test)]
 mod tests;

@@ -164,3 +164,29 @@ fn an_encryption_context_beyond_what_the_hsm_takes_is_the_caller_s_error() {
         assert!(matches!(encrypt(longest + 1).await, Err(KmsError::Validation(_))));
     });
 }
+
+#[test]
+fn a_public_key_that_is_shown_is_no_use_of_the_key() {
+    play(async |scene| {
+        let key = scene.key(json!({ "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY" })).await;
+        let id = crate::id::KeyId::parse(key.rsplit('/').next().unwrap()).unwrap();
+        let last_used = || scene.region.view().key(id).unwrap().usage.last_used();
+        scene.ask("admin", "GetPublicKey", json!({ "KeyId": key })).await.unwrap();
+        assert_eq!(last_used(), None);
+        let sign = json!({ "KeyId": key, "Message": "eA==", "SigningAlgorithm": "ECDSA_SHA_256" });
+        scene.ask("admin", "Sign", sign).await.unwrap();
+        assert_eq!(last_used(), Some(scene.region.clock().now()));
+    });
+}
+
+#[test]
+fn a_dry_run_of_a_pair_makes_none_and_a_wrong_one_is_refused_before() {
+    play(async |scene| {
+        let key = scene.key(json!({})).await;
+        let ask = async |body: Value| scene.ask("admin", "GenerateDataKeyPair", body).await.unwrap_err();
+        let dry = json!({ "KeyId": key, "KeyPairSpec": "RSA_4096", "DryRun": true });
+        assert_eq!(ask(dry).await, KmsError::DryRun);
+        let lacking = json!({ "KeyId": key, "KeyPairSpec": "SM2", "DryRun": true });
+        assert!(matches!(ask(lacking).await, KmsError::Unsupported(_)));
+    });
+}

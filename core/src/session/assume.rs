@@ -315,3 +315,6 @@ fn session_policy(text: &str) -> Result<String, SessionError> {
     let json: serde_json::Value = serde_json::from_str(text).map_err(|_| SessionError::Internal)?;
     Ok(json.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -183,3 +183,6 @@ impl WebIdentity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ pub mod credential;
 pub mod presigned;
 pub mod session;
 pub mod sigv4;
+pub mod web_identity;
 
 use crate::wire::Protocol;
 

@@ -81,9 +81,89 @@ fn lifetime(expires: Option<&str>) -> Result<Duration, AuthnError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::time::UNIX_EPOCH;
+
+    use aws_credential_types::Credentials;
+    use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
+    use aws_sigv4::sign::v4;
+    use kms_core::clock::Timestamp;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::authn::sigv4::{Head, SKEW, Signed, SigningKey};
+
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+    /// 2015-08-30T12:36:00Z.
+    const SIGNED_AT: Timestamp = Timestamp(1_440_938_160_000);
+    const HOST: &str = "sts.us-east-1.amazonaws.com";
+
+    /// The query that AWS's own signer makes of another one.
+    fn signed(method: &str, query: &str, token: Option<&str>) -> String {
+        let identity = Credentials::new("AKIDEXAMPLE", SECRET, token.map(str::to_owned), None, "test").into();
+        let mut settings = SigningSettings::default();
+        settings.signature_location = SignatureLocation::QueryParams;
+        settings.expires_in = Some(Duration::from_secs(60));
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region("us-east-1")
+            .name("sts")
+            .time(UNIX_EPOCH + Duration::from_millis(SIGNED_AT.0))
+            .settings(settings)
+            .build()
+            .unwrap()
+            .into();
+        let url = format!("https://{HOST}/?{query}");
+        let signable = SignableRequest::new(method, url.clone(), std::iter::empty(), SignableBody::Bytes(b"")).unwrap();
+        let (instructions, _) = sign(signable, &params).unwrap().into_parts();
+        let mut request = http::Request::builder().method(method).uri(url).body(()).unwrap();
+        instructions.apply_to_request_http1x(&mut request);
+        request.uri().query().unwrap().to_owned()
+    }
+
+    /// Whether the query is believed at a time, so long after it was signed.
+    fn believed(method: &str, query: &str, seconds: u64) -> Result<Option<String>, AuthnError> {
+        let presigned = Presigned::of(query)?.ok_or(AuthnError::MissingToken)?;
+        let head = Head { method, path: "/", query, headers: vec![("host", HOST.as_bytes())] };
+        let claim = Signed::presigned(&head, &presigned)?;
+        claim.check_scope("us-east-1", "sts")?;
+        claim.check_time(SIGNED_AT.plus(Duration::from_secs(seconds)), SKEW)?;
+        let time = UNIX_EPOCH + Duration::from_millis(SIGNED_AT.0);
+        let key = v4::generate_signing_key(SECRET, time, "us-east-1", "sts");
+        claim.verify(&SigningKey::new(key.as_ref().try_into().unwrap()), b"")?;
+        Ok(claim.session_token.map(str::to_owned))
+    }
+
+    #[test]
+    fn aws_s_signer_is_believed_for_as_long_as_it_says() {
+        for method in ["GET", "POST"] {
+            let query = signed(method, "Action=GetCallerIdentity&Version=2011-06-15", Some("a/b+c="));
+            assert_eq!(believed(method, &query, 60), Ok(Some("a/b+c=".to_owned())));
+            assert!(believed(method, &query, 61).unwrap_err().to_string().starts_with("Signature expired"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_changed_in_a_query_is_not_believed(at: prop::sample::Index, to in "[A-Za-z0-9=&%.-]") {
+            let query = signed("GET", "Action=AssumeRole&RoleSessionName=one", None);
+            let at = at.index(query.len());
+            let mut changed = query.clone();
+            changed.replace_range(at..=at, &to);
+            // Upper and lower case of an escape, and an empty parameter, are other spellings of the same query.
+            let same = form_urlencoded::parse(changed.as_bytes()).eq(form_urlencoded::parse(query.as_bytes()));
+            prop_assume!(!same);
+            prop_assert!(believed("GET", &changed, 0).is_err());
+        }
+    }
+
+    #[test]
+    fn a_query_and_a_header_together_are_refused() {
+        let query = signed("GET", "Action=GetCallerIdentity", None);
+        let presigned = Presigned::of(&query).unwrap().unwrap();
+        let headers = vec![("host", HOST.as_bytes()), ("authorization", b"AWS4-HMAC-SHA256 x".as_slice())];
+        let head = Head { method: "GET", path: "/", query: &query, headers };
+        assert!(matches!(Signed::presigned(&head, &presigned), Err(AuthnError::Incomplete(_))));
+    }
 
     const QUERY: &str = "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256\
         &X-Amz-Credential=AKID%2F20261125%2Fus-east-1%2Fsts%2Faws4_request&X-Amz-Date=20261125T010203Z\

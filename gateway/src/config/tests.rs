@@ -2,7 +2,11 @@
 
 use proptest::prelude::*;
 
+use std::sync::Arc;
+
 use super::*;
+use crate::attestation::Algorithm;
+use crate::listener::{Asserts, Balancer, Role};
 
 const FULL: &str = r#"
 manifest = "m.toml"
@@ -14,6 +18,29 @@ data = "state"
 public = "10.0.0.1:443"
 operations = "127.0.0.1:9000"
 port = 443
+[[listen.balancer]]
+name = "front"
+address = "10.0.0.1:8450"
+from = ["10.0.0.0/28", "2001:db8::/64"]
+endpoints = ["vpce-0a1b2c3d", "vpce-0a1b2c3d4e5f60001"]
+[[listen.balancer]]
+name = "side"
+address = "10.0.0.1:8451"
+from = ["10.0.0.16/28"]
+endpoint = "vpce-0a1b2c3d"
+[[attestation]]
+name = "edge"
+key = "edge.pem"
+algorithm = "ES256"
+endpoints = ["vpce-0a1b2c3d"]
+from = ["10.0.0.32/28"]
+[[attestation]]
+name = "edge-2"
+key = "/keys/edge.pem"
+algorithm = "EdDSA"
+endpoints = []
+from = []
+listeners = ["public", "front", "vpce-0a1b2c3d"]
 [tls]
 certificate = "chain.pem"
 key = "/keys/key.pem"
@@ -35,6 +62,8 @@ format = "json"
 level = "debug"
 [seal]
 key_file = "/keys/seal"
+[web_identity]
+ca_file = "issuers.pem"
 "#;
 
 fn parse(text: &str) -> Result<Config, Vec<String>> {
@@ -45,6 +74,12 @@ fn parse(text: &str) -> Result<Config, Vec<String>> {
 fn rate_of(requests_per_second: u32, burst: u32) -> Option<Rate> {
     let some = |number| NonZeroU32::new(number).unwrap();
     Some(Rate { requests_per_second: some(requests_per_second), burst: some(burst) })
+}
+
+fn balancer(name: &str, address: &str, from: &[&str], asserts: Asserts) -> Listener {
+    let from = from.iter().map(|range| range.parse().unwrap()).collect();
+    let role = Role::Balancer(Arc::new(Balancer { name: name.into(), from, asserts }));
+    Listener { address: address.parse().unwrap(), role }
 }
 
 #[test]
@@ -67,7 +102,34 @@ fn every_setting_is_read() {
             public: Some("10.0.0.1:443".parse().unwrap()),
             operations: "127.0.0.1:9000".parse().unwrap(),
             port: 443,
+            balancers: vec![
+                balancer(
+                    "front",
+                    "10.0.0.1:8450",
+                    &["10.0.0.0/28", "2001:db8::/64"],
+                    Asserts::Listed(vec!["vpce-0a1b2c3d".into(), "vpce-0a1b2c3d4e5f60001".into()]),
+                ),
+                balancer("side", "10.0.0.1:8451", &["10.0.0.16/28"], Asserts::Fixed("vpce-0a1b2c3d".into())),
+            ],
         },
+        attestations: vec![
+            Trusted {
+                name: "edge".into(),
+                key: folder.join("edge.pem"),
+                algorithm: Algorithm::Es256,
+                endpoints: vec!["vpce-0a1b2c3d".into()],
+                from: vec!["10.0.0.32/28".parse().unwrap()],
+                listeners: vec!["public".to_owned()],
+            },
+            Trusted {
+                name: "edge-2".into(),
+                key: "/keys/edge.pem".into(),
+                algorithm: Algorithm::EdDsa,
+                endpoints: Vec::new(),
+                from: Vec::new(),
+                listeners: ["public", "front", "vpce-0a1b2c3d"].map(str::to_owned).to_vec(),
+            },
+        ],
         tls: Some(TlsFiles { certificate: folder.join("chain.pem"), key: "/keys/key.pem".into() }),
         limits: Limits {
             body_bytes_max: 4096,
@@ -82,6 +144,7 @@ fn every_setting_is_read() {
         audit: Audit { file_bytes_max: 1 << 20, keep_bytes: 2 << 20 },
         log: Log { format: LogFormat::Json, level: LevelFilter::DEBUG },
         seal: Seal { key_file: "/keys/seal".into() },
+        web_identity: WebIdentity { ca_file: Some(folder.join("issuers.pem")) },
     };
     assert_eq!(parse(FULL).unwrap(), expected);
 }
@@ -118,6 +181,36 @@ fn each_fault_names_its_line() {
         assert_eq!(found.len(), 1, "{text}: {found:?}");
         assert!(found[0].starts_with(&format!("/etc/kannuki/region.toml{expected}")), "{text}: {found:?}");
     }
+}
+
+#[test]
+fn who_may_say_where_a_request_comes_from() {
+    let whole = "name = \"front\"\naddress = \"10.0.0.1:1\"\nfrom = [\"10.0.0.0/8\"]\nendpoint = \"vpce-0a1b2c3d\"\n";
+    assert_eq!(parse(&format!("[[listen.balancer]]\n{whole}")).unwrap().listen.balancers.len(), 1);
+    let key = "name = \"edge\"\nkey = \"k\"\nalgorithm = \"ES256\"\nfrom = [\"10.0.0.0/8\"]\nendpoints = [\"vpce-0a1b2c3d\"]\n";
+    assert_eq!(parse(&format!("[[attestation]]\n{key}")).unwrap().attestations.len(), 1);
+    let both = "one of `endpoint` and `endpoints` must be set in [listen.balancer]";
+    for (table, text, from, to, expected) in [
+        ("listen.balancer", whole, "vpce-0a1b2c3d", "vpce-1", ":5:12: `endpoint` must be vpce-"),
+        ("listen.balancer", whole, "endpoint =", "endpoints =", ":5:13: `endpoints` must be a list, not string"),
+        ("listen.balancer", whole, "endpoint = \"vpce-0a1b2c3d\"", "", both),
+        ("listen.balancer", whole, "endpoint =", "endpoints = []\nendpoint =", both),
+        ("listen.balancer", whole, "10.0.0.0/8", "10.0.0.1/8", ":4:9: `from` must have no bit set behind its prefix"),
+        ("listen.balancer", whole, "from = [\"10.0.0.0/8\"]\n", "", "`from` is missing in [listen.balancer]"),
+        ("listen.balancer", whole, "10.0.0.1:1", "10.0.0.1", ":3:11: `address`: invalid socket address"),
+        ("listen.balancer", whole, "\"front\"", "\"public\"", ":2:8: `name` must be"),
+        ("listen.balancer", whole, "\"front\"", "\"vpce-0a1b2c3d\"", ":2:8: `name` must be"),
+        ("attestation", key, "ES256", "HS256", ":4:13: `algorithm` must be ES256 or EdDSA"),
+        ("attestation", key, "endpoints = [\"vpce-0a1b2c3d\"]\n", "", "`endpoints` is missing in [attestation]"),
+        ("attestation", key, "key = \"k\"\n", "", "`key` is missing in [attestation]"),
+        ("attestation", key, "from", "listeners = [\"front\"]\nfrom", ":5:14: `listeners` may hold \"public\""),
+    ] {
+        let found = parse(&format!("[[{table}]]\n{}", text.replacen(from, to, 1))).unwrap_err();
+        assert!(found.iter().any(|fault| fault.contains(expected)), "{to}: {found:?}");
+    }
+    let twice = parse(&format!("[[attestation]]\n{key}[[attestation]]\n{key}")).unwrap_err();
+    assert_eq!(twice.len(), 1);
+    assert!(twice[0].contains(":8:8: `name`: there is another edge"), "{twice:?}");
 }
 
 #[test]

@@ -64,6 +64,7 @@ impl Worker {
         effect: Effect,
     ) -> Result<Asked, Failure> {
         let unnamed = |error| Failure::Authn { error, claimed: None };
+        let source = self.source(arrived)?;
         let Arrived { method, path, query, .. } = arrived;
         let head = Head { method, path, query, headers: arrived.headers.iter().collect() };
         let presigned = if service == "sts" { Presigned::of(query).map_err(unnamed)? } else { None };
@@ -96,7 +97,7 @@ impl Worker {
             }
         };
         let caller = caller.ok_or_else(|| failed(AuthnError::UnknownToken))?;
-        Ok(Asked { caller, source: Self::source(arrived), meta: self.meta(arrived, effect) })
+        Ok(Asked { caller, source, meta: self.meta(arrived, effect) })
     }
 
     async fn day_key(

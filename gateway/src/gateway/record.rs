@@ -2,18 +2,14 @@
 //! Copies; decides nothing.
 
 use crate::access_log::Entry;
-use crate::listener::Role;
 use crate::serve::Arrived;
 
 pub(super) fn access(arrived: &Arrived, name: &str, claimed: Option<String>, code: &str, message: &str) -> Entry {
     Entry {
         event_time: arrived.received_at.iso(),
         request_id: arrived.request_id.to_string(),
-        source_address: arrived.connection.peer.ip().to_string(),
-        vpc_endpoint_id: match &arrived.connection.role {
-            Role::Public => None,
-            Role::Endpoint { id, .. } => Some(id.to_string()),
-        },
+        source_address: arrived.source.address().to_string(),
+        vpc_endpoint_id: arrived.source.endpoint().map(str::to_owned),
         access_key_id: claimed,
         event_name: Some(name.to_owned()),
         user_agent: arrived.header("user-agent").map(str::to_owned),

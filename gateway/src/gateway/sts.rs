@@ -28,6 +28,7 @@ const POLICY_RECORDED_MAX: usize = 2500;
 enum Action {
     GetCallerIdentity,
     AssumeRole,
+    AssumeRoleWithWebIdentity,
 }
 
 impl Action {
@@ -38,6 +39,7 @@ impl Action {
         match form.value("Action")? {
             "GetCallerIdentity" => Some(Self::GetCallerIdentity),
             "AssumeRole" => Some(Self::AssumeRole),
+            "AssumeRoleWithWebIdentity" => Some(Self::AssumeRoleWithWebIdentity),
             _ => None,
         }
     }
@@ -46,6 +48,7 @@ impl Action {
         match self {
             Self::GetCallerIdentity => "GetCallerIdentity",
             Self::AssumeRole => "AssumeRole",
+            Self::AssumeRoleWithWebIdentity => "AssumeRoleWithWebIdentity",
         }
     }
 }
@@ -58,6 +61,10 @@ impl Worker {
         let action = Action::of(form);
         // What is no action's name is the caller's free text, and does not belong into the record's own members.
         let name = action.map_or("Unknown", Action::name);
+        if action == Some(Action::AssumeRoleWithWebIdentity) {
+            let (answer, code) = self.web_identity(form, arrived).await;
+            return (answer, code, name);
+        }
         let asked = match self.authenticated(arrived, "sts", Effect::Read).await {
             Ok(asked) => Arc::new(asked),
             Err(failure) => {
@@ -69,7 +76,7 @@ impl Worker {
         let view = self.shared.region.view();
         let entry = Entry::open(self.desk.clone(), &view, &asked, Called::Sts, name);
         let (answer, code) = match action {
-            None => self.no_such_action(form, entry, arrived).await,
+            None | Some(Action::AssumeRoleWithWebIdentity) => self.no_such_action(form, entry, arrived).await,
             Some(Action::GetCallerIdentity) => self.caller_identity(&asked, entry, arrived).await,
             Some(Action::AssumeRole) => self.assume_role(form, &asked, entry, arrived).await,
         };
@@ -121,7 +128,7 @@ impl Worker {
     }
 
     /// Issues a session: its claims hidden, its token signed, its secret made, each in the HSM.
-    async fn issued(&self, granted: Granted, deadline: Instant) -> Result<AssumedRole, SessionError> {
+    pub(super) async fn issued(&self, granted: Granted, deadline: Instant) -> Result<AssumedRole, SessionError> {
         let Granted { claims, duration, arn, id } = granted;
         let region = &self.shared.region;
         let token_id = Uuid::new_v4().simple().to_string();
@@ -153,7 +160,7 @@ impl Worker {
     }
 
     /// Records which session was handed out, never its secret or its token, and then lets the answer go.
-    async fn ended(
+    pub(super) async fn ended(
         &self,
         action: &'static str,
         issued: Result<AssumedRole, SessionError>,
@@ -175,7 +182,7 @@ impl Worker {
     }
 
     /// Turns away what is too much. It is counted in place of being recorded.
-    fn too_many(&self, entry: Entry, error: &KmsError, arrived: &Arrived) -> (Answer, &'static str) {
+    pub(super) fn too_many(&self, entry: Entry, error: &KmsError, arrived: &Arrived) -> (Answer, &'static str) {
         let counted = self.throttled.borrow_mut().add(entry, error);
         if let KmsError::Throttled { .. } = error {
             self.shared.metrics.throttled.increment();
@@ -191,7 +198,7 @@ impl Worker {
     }
 }
 
-fn refused(error: &SessionError, arrived: &Arrived) -> (Answer, &'static str) {
+pub(super) fn refused(error: &SessionError, arrived: &Arrived) -> (Answer, &'static str) {
     (sts::error(error.status(), error.code(), error.message(), &arrived.request_id), error.code())
 }
 
@@ -201,7 +208,7 @@ fn unrecorded(cause: &kms_core::audit::AuditError, arrived: &Arrived) -> (Answer
 }
 
 /// The parameters as CloudTrail has them. None of them is a secret.
-fn recorded(request: &AssumeRole) -> Box<RawValue> {
+pub(super) fn recorded(request: &AssumeRole) -> Box<RawValue> {
     let tags: Vec<_> = request.tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
     let arns: Vec<_> = request.policy_arns.iter().map(|arn| json!({ "arn": arn })).collect();
     let policy = request.policy.as_ref().map(|text| text.chars().take(POLICY_RECORDED_MAX).collect::<String>());

@@ -83,7 +83,7 @@ pub(super) fn vpc_id(text: &str) -> Result<(), &'static str> {
     rule(prefixed_hex(text, "vpc-"), "must be vpc- and 8 or 17 lower-case hexadecimal digits")
 }
 
-pub(super) fn endpoint_id(text: &str) -> Result<(), &'static str> {
+pub(crate) fn endpoint_id(text: &str) -> Result<(), &'static str> {
     rule(prefixed_hex(text, "vpce-"), "must be vpce- and 8 or 17 lower-case hexadecimal digits")
 }
 
@@ -123,7 +123,7 @@ pub(super) fn tag_value(text: &str) -> Result<(), &'static str> {
 }
 
 /// A network with no bit set behind its prefix.
-pub(super) fn network(text: &str) -> Result<IpNet, &'static str> {
+pub(crate) fn network(text: &str) -> Result<IpNet, &'static str> {
     let network: IpNet = text.parse().map_err(|_| "must be a network such as 10.0.0.0/16")?;
     rule(network == network.trunc(), "must have no bit set behind its prefix")?;
     Ok(network)

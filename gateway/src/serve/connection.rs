@@ -21,7 +21,7 @@ use super::http::Http;
 use super::limits::Limits;
 use super::stream::{Pulse, Stream};
 use super::tls::TlsConfigHandle;
-use super::{Connection, Ranges, Service};
+use super::{Connection, Origin, Ranges, Service};
 use crate::listener::Role;
 use crate::metrics::Metrics;
 
@@ -60,18 +60,21 @@ impl Connections {
     }
 
     /// Serves one connection until its end.
-    pub(super) async fn serve(self: Rc<Self>, tcp: TcpStream) -> Result<(), Infallible> {
+    pub(super) async fn serve(self: Rc<Self>, mut tcp: TcpStream) -> Result<(), Infallible> {
         let (Ok(local), Ok(peer)) = (tcp.local_addr(), tcp.peer_addr()) else {
             return Ok(());
         };
         // Before TLS: a stranger costs nothing and learns nothing.
-        if !(self.shell.ranges)(&self.shell.role, peer.ip()) {
-            self.shell.metrics.connections_refused.increment();
-            tracing::debug!(%peer, %local, "connection refused: not from the client ranges");
-            return Ok(());
-        }
+        let origin = match self.shell.origin(&mut tcp, peer.ip()).await {
+            Ok(origin) => origin,
+            Err(cause) => {
+                cause.count(&self.shell.metrics);
+                tracing::debug!(%peer, %local, %cause, "connection refused");
+                return Ok(());
+            }
+        };
         self.shell.metrics.connections_accepted.increment();
-        match self.secured(tcp, local, peer).await {
+        match self.secured(tcp, origin, local, peer).await {
             Ok(stream) => (self.requests)(stream, peer).await,
             Err(cause) => {
                 self.shell.metrics.tls_handshakes_failed.increment();
@@ -82,14 +85,15 @@ impl Connections {
         Ok(())
     }
 
-    async fn secured(&self, tcp: TcpStream, local: SocketAddr, peer: SocketAddr) -> io::Result<Stream> {
+    async fn secured(&self, tcp: TcpStream, origin: Origin, local: SocketAddr, peer: SocketAddr) -> io::Result<Stream> {
         // Answers are small and written at once; waiting for more of them would only add latency.
         tcp.set_nodelay(true)?;
         let Shell { role, limits, drain, metrics, .. } = self.shell.as_ref();
         let tls = tokio::time::timeout(limits.handshake_timeout, self.acceptor.accept(tcp)).await??;
         let (_, session) = tls.get_ref();
         let connection = Connection {
-            role: role.as_ref().clone(),
+            role: role.clone(),
+            origin,
             local,
             peer,
             tls: encryption(session).map(Arc::new),

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::connection::{Shell, Tie};
-use super::{Answer, Arrived, Headers, Service};
+use super::{Answer, Arrived, Headers, Origin, Service, health};
 use crate::wire;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -43,9 +43,10 @@ impl<S: Service> Http<S> {
         };
         let received = pulse.begin();
         let request_id = request_id();
-        let answer = match self.body(&mut request, received).await {
-            Ok(body) => {
+        let answer = match (self.body(&mut request, received).await, &connection.origin) {
+            (Ok(body), Origin::Client(source)) => {
                 let arrived = Arrived {
+                    source: source.clone(),
                     connection,
                     request_id: request_id.clone(),
                     received,
@@ -58,7 +59,13 @@ impl<S: Service> Http<S> {
                 };
                 self.served(arrived).await
             }
-            Err(refusal) => {
+            (Ok(_), Origin::Balancer) => {
+                let is_well = self.service.is_well();
+                let (name, code, answer) = health::answer(request.method().as_str(), request.uri().path(), is_well);
+                self.shell.metrics.answered(name, code, received.elapsed());
+                answer
+            }
+            (Err(refusal), _) => {
                 self.shell.metrics.http_refusals.increment();
                 refusal
             }

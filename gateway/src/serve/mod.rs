@@ -1,12 +1,14 @@
 //! The HTTP shell: connections in, whole requests to a `Service`, its answers out.
-//! Knows listeners, TLS, sizes and deadlines; nothing of what a request means. It never reads a header to learn where
-//! a request comes from: the listener says that.
+//! Knows listeners, TLS, sizes and deadlines; nothing of what a request means. It never reads an HTTP header to learn
+//! where a request comes from: the listener says that, or the balancer for which it is.
 
 mod connection;
 mod drain;
 mod headers;
+mod health;
 mod http;
 mod limits;
+mod origin;
 mod stream;
 mod tls;
 
@@ -15,7 +17,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -23,26 +25,32 @@ use std::time::Instant;
 use actix_web::dev::{Server, fn_factory, fn_service};
 use futures_util::future::LocalBoxFuture;
 use kms_core::clock::Timestamp;
-use kms_core::request::Tls;
+use kms_core::request::{Source, Tls};
 use tokio::net::{TcpSocket, TcpStream};
 use zeroize::Zeroizing;
 
-use crate::listener::{Listener, Role};
+use crate::listener::{Listener, Role, Stranger};
 use crate::metrics::Metrics;
 
 pub use drain::Running;
 pub use headers::Headers;
 pub use limits::Limits;
+pub use origin::Origin;
 pub use tls::{TlsConfigHandle, TlsError};
 
 /// Answers requests. Each HTTP worker has one, made on the worker's own thread.
 pub trait Service: Clone + 'static {
     fn answer(&self, arrived: Arrived) -> LocalBoxFuture<'static, Answer>;
+
+    /// Whether requests should be sent here. Must be quick.
+    fn is_well(&self) -> bool;
 }
 
-/// A request, whole and within limits. Nothing of it is proved but `connection`.
+/// A request, whole and within limits. Nothing of it is proved but `connection` and `source`.
 pub struct Arrived {
     pub connection: Arc<Connection>,
+    /// Where the connection comes from.
+    pub source: Source,
     /// A fresh UUID, which the answer carries as `x-amzn-RequestId`.
     pub request_id: Arc<str>,
     /// When the request's first byte was read; its deadline counts from here.
@@ -79,8 +87,10 @@ impl fmt::Debug for Arrived {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
     /// What arriving at this listener means.
-    pub role: Role,
+    pub role: Arc<Role>,
+    pub origin: Origin,
     pub local: SocketAddr,
+    /// Who connected to `local`: a client, or the balancer in front of it.
     pub peer: SocketAddr,
     pub tls: Option<Arc<Tls>>,
     /// The host name that the client asked for in TLS; it proves nothing.
@@ -104,9 +114,9 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// Whether a client at an address may connect through a listener of this role. Asked at each accept, on an HTTP
-/// worker's thread, so it must be quick; it may answer differently when the registry has changed.
-pub type Ranges = Arc<dyn Fn(&Role, IpAddr) -> bool + Send + Sync>;
+/// Whether a client may come from there. Asked for each connection, on an HTTP worker's thread, so it must be quick; it
+/// may answer differently when the registry has changed.
+pub type Ranges = Arc<dyn Fn(&Source) -> Result<(), Stranger> + Send + Sync>;
 
 /// Serves on all `listeners` until the result is drained or dropped. Must be called within an actix `System`, on whose
 /// thread the accepting is supervised. `service_for_worker` is called once on each worker's thread; a worker that

@@ -10,7 +10,8 @@ use super::SetupError;
 use crate::config::Listen;
 use crate::listener::{Listener, Role};
 
-/// The public listener, if there is one, and then one for each interface, in the manifest's order.
+/// The public listener, if there is one, then those of balancers, and then one for each interface, in the manifest's
+/// order.
 ///
 /// When `can_bind` is given and says no to a loopback address, all interfaces on loopback addresses move to ports of
 /// 127.0.0.1 (from two after the region's port on), and the second value is true.
@@ -26,7 +27,7 @@ pub(super) fn listeners(
             role: Role::Endpoint { id: endpoint.id.as_str().into(), zone: interface.zone.as_str().into() },
         })
     });
-    let mut listeners: Vec<_> = public.into_iter().chain(interfaces).collect();
+    let mut listeners: Vec<_> = public.into_iter().chain(listen.balancers.iter().cloned()).chain(interfaces).collect();
     let stuck = |listener: &Listener| movable(listener) && can_bind.is_some_and(|bind| !bind(listener.address.ip()));
     let moved = listeners.iter().any(stuck);
     if moved {
@@ -43,7 +44,9 @@ pub(super) fn can_bind(address: IpAddr) -> bool {
 
 fn movable(listener: &Listener) -> bool {
     let first = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    listener.role != Role::Public && listener.address.ip().is_loopback() && listener.address.ip() != first
+    matches!(listener.role, Role::Endpoint { .. })
+        && listener.address.ip().is_loopback()
+        && listener.address.ip() != first
 }
 
 fn move_to_one_address(listeners: &mut [Listener], port: u16) -> Result<(), SetupError> {

@@ -71,6 +71,13 @@ impl Plan {
             match &listener.role {
                 Role::Public => writeln!(text, "  https://{}  public", listener.address)?,
                 Role::Endpoint { id, zone } => writeln!(text, "  https://{}  {id} in {zone}", listener.address)?,
+                Role::Balancer(balancer) => {
+                    writeln!(
+                        text,
+                        "  https://{}  behind balancer {}, by PROXY protocol",
+                        listener.address, balancer.name
+                    )?;
+                }
             }
         }
         writeln!(text, "  http://{}  operations: /health /ready /metrics", self.config.listen.operations)?;

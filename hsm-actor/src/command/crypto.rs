@@ -1,31 +1,77 @@
-//! The commands that use a symmetric material: Encrypt, Decrypt, ReEncrypt, GenerateDataKey.
-//! A blob's plaintext leaves the HSM only in a reply that the command's name promises.
+//! Encrypt, Decrypt and ReEncrypt, with symmetric materials and with RSA key pairs.
+//! A ciphertext's plaintext leaves the HSM only in a reply that the command's name promises.
 
 use std::sync::Arc;
-
-use zeroize::Zeroizing;
 
 use super::{Class, Command};
 use crate::{
     blob,
     context::EncryptionContext,
     error::HsmError,
-    label::Held,
-    random,
+    label::{Held, Usage},
+    oaep::{self, OaepHash},
     secret::{Plaintext, SecretKey},
     token::{Material, Wrapped},
     vault::Vault,
 };
 
-/// The longest data key, in bytes.
-const DATA_KEY_BYTES_MAX: usize = 1024;
+/// How a key encrypts; its label must permit it.
+#[derive(Clone, Debug)]
+pub enum Cipher {
+    /// AES-256-GCM in a blob that names its material, bound to this context.
+    Symmetric(EncryptionContext),
+    /// RSAES-OAEP: the ciphertext alone, which says nothing of its key.
+    Oaep(OaepHash),
+}
 
-/// Encrypts at most [`blob::PLAINTEXT_BYTES_MAX`] bytes.
+impl From<EncryptionContext> for Cipher {
+    fn from(context: EncryptionContext) -> Self {
+        Self::Symmetric(context)
+    }
+}
+
+impl Cipher {
+    /// With a public key the private one stays closed, so nothing is re-wrapped, and what was encrypted is not decrypted
+    /// again.
+    fn seal(&self, vault: &Vault, key: &Held, plaintext: &Plaintext) -> Result<Encrypted, HsmError> {
+        match self {
+            Self::Symmetric(context) => {
+                let (material, rewrapped) = open(vault, key)?;
+                let blob = blob::seal(&material, key.id, plaintext, context)?;
+                Ok(Encrypted { blob, rewrapped })
+            }
+            Self::Oaep(hash) => {
+                let public = vault.open_public(key)?;
+                key.label.permits(Usage::EncryptDecrypt)?;
+                let blob = oaep::encrypt(key.label.spec, &public, *hash, plaintext)?;
+                Ok(Encrypted { blob, rewrapped: None })
+            }
+        }
+    }
+
+    fn open(&self, vault: &Vault, key: &Held, blob: &[u8]) -> Result<Decrypted, HsmError> {
+        match self {
+            Self::Symmetric(context) => {
+                let (material, rewrapped) = open(vault, key)?;
+                let plaintext = blob::open(&material, key.id, blob, context)?;
+                Ok(Decrypted { plaintext, rewrapped })
+            }
+            Self::Oaep(hash) => {
+                let private = vault.open_bytes(key)?;
+                key.label.permits(Usage::EncryptDecrypt)?;
+                let plaintext = oaep::decrypt(key.label.spec, &private, *hash, blob)?;
+                Ok(Decrypted { plaintext, rewrapped: vault.rewrapped(key, private.expose())? })
+            }
+        }
+    }
+}
+
+/// Encrypts at most [`blob::PLAINTEXT_BYTES_MAX`] bytes, or what an RSA key has room for.
 #[derive(Debug)]
 pub struct Encrypt {
     pub key: Arc<Held>,
     pub plaintext: Plaintext,
-    pub context: EncryptionContext,
+    pub cipher: Cipher,
 }
 
 /// The reply to [`Encrypt`].
@@ -42,18 +88,16 @@ impl Command for Encrypt {
     const CLASS: Class = Class::Quick;
 
     fn run(&self, vault: &Vault) -> Result<Encrypted, HsmError> {
-        let (material, rewrapped) = open(vault, &self.key)?;
-        let blob = blob::seal(&material, self.key.id, &self.plaintext, &self.context)?;
-        Ok(Encrypted { blob, rewrapped })
+        self.cipher.seal(vault, &self.key, &self.plaintext)
     }
 }
 
-/// Decrypts a blob of this material.
+/// Decrypts a ciphertext of this material.
 #[derive(Debug)]
 pub struct Decrypt {
     pub key: Arc<Held>,
     pub blob: Vec<u8>,
-    pub context: EncryptionContext,
+    pub cipher: Cipher,
 }
 
 /// The reply to [`Decrypt`].
@@ -70,20 +114,18 @@ impl Command for Decrypt {
     const CLASS: Class = Class::Quick;
 
     fn run(&self, vault: &Vault) -> Result<Decrypted, HsmError> {
-        let (material, rewrapped) = open(vault, &self.key)?;
-        let plaintext = blob::open(&material, self.key.id, &self.blob, &self.context)?;
-        Ok(Decrypted { plaintext, rewrapped })
+        self.cipher.open(vault, &self.key, &self.blob)
     }
 }
 
-/// Decrypts a blob of one material and encrypts its plaintext with another; the plaintext never leaves.
+/// Decrypts a ciphertext of one material and encrypts its plaintext with another; the plaintext never leaves.
 #[derive(Debug)]
 pub struct ReEncrypt {
     pub source: Arc<Held>,
     pub destination: Arc<Held>,
     pub blob: Vec<u8>,
-    pub source_context: EncryptionContext,
-    pub destination_context: EncryptionContext,
+    pub source_cipher: Cipher,
+    pub destination_cipher: Cipher,
 }
 
 /// The reply to [`ReEncrypt`].
@@ -102,59 +144,23 @@ impl Command for ReEncrypt {
     const CLASS: Class = Class::Quick;
 
     fn run(&self, vault: &Vault) -> Result<ReEncrypted, HsmError> {
-        let (source, source_rewrapped) = open(vault, &self.source)?;
-        let (destination, destination_rewrapped) = open(vault, &self.destination)?;
-        let plaintext = blob::open(&source, self.source.id, &self.blob, &self.source_context)?;
-        let blob = blob::seal(&destination, self.destination.id, &plaintext, &self.destination_context)?;
-        Ok(ReEncrypted { blob, source_rewrapped, destination_rewrapped })
-    }
-}
-
-/// Makes a data key of 1 to 1024 bytes and encrypts it.
-#[derive(Debug)]
-pub struct GenerateDataKey {
-    pub key: Arc<Held>,
-    /// In bytes.
-    pub length: usize,
-    pub context: EncryptionContext,
-    /// Whether the data key itself is in the reply too.
-    pub with_plaintext: bool,
-}
-
-/// The reply to [`GenerateDataKey`].
-#[derive(Debug)]
-pub struct DataKey {
-    pub plaintext: Option<Plaintext>,
-    pub blob: Vec<u8>,
-    /// The material under the active domain key, when it was held under an older one.
-    pub rewrapped: Option<Wrapped<Material>>,
-}
-
-impl Command for GenerateDataKey {
-    type Reply = DataKey;
-    const NAME: &'static str = "GenerateDataKey";
-    const CLASS: Class = Class::Quick;
-
-    fn run(&self, vault: &Vault) -> Result<DataKey, HsmError> {
-        if !(1..=DATA_KEY_BYTES_MAX).contains(&self.length) {
-            return Err(HsmError::TooLarge);
-        }
-        let (material, rewrapped) = open(vault, &self.key)?;
-        let mut bytes = Zeroizing::new(vec![0; self.length]);
-        random::fill(&mut bytes)?;
-        let plaintext = Plaintext::from_wiped(bytes);
-        let blob = blob::seal(&material, self.key.id, &plaintext, &self.context)?;
-        Ok(DataKey { plaintext: self.with_plaintext.then_some(plaintext), blob, rewrapped })
+        let opened = self.source_cipher.open(vault, &self.source, &self.blob)?;
+        let sealed = self.destination_cipher.seal(vault, &self.destination, &opened.plaintext)?;
+        Ok(ReEncrypted {
+            blob: sealed.blob,
+            source_rewrapped: opened.rewrapped,
+            destination_rewrapped: sealed.rewrapped,
+        })
     }
 }
 
 /// The material, if its label permits symmetric encryption, and its new wrapping if one is due.
 ///
 /// The label is judged after the material opened: only then is it proven to be the material's own.
-fn open(vault: &Vault, key: &Held) -> Result<(SecretKey<Material>, Option<Wrapped<Material>>), HsmError> {
+pub(super) fn open(vault: &Vault, key: &Held) -> Result<(SecretKey<Material>, Option<Wrapped<Material>>), HsmError> {
     let material = vault.open_material(key)?;
     key.label.permits_symmetric_encryption()?;
-    let rewrapped = vault.rewrapped(key, &material)?;
+    let rewrapped = vault.rewrapped(key, material.expose())?;
     Ok((material, rewrapped))
 }
 

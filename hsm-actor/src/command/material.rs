@@ -7,6 +7,8 @@ use super::{Class, Command};
 use crate::{
     error::HsmError,
     label::{Held, Label, Spec},
+    mac,
+    pair::Pair,
     secret::SecretKey,
     token::{Material, Wrapped},
     vault::Vault,
@@ -23,10 +25,23 @@ impl Command for GenerateMaterial {
     const NAME: &'static str = "GenerateMaterial";
     const CLASS: Class = Class::Quick;
 
+    fn class(&self) -> Class {
+        self.label.spec.class()
+    }
+
     fn run(&self, vault: &Vault) -> Result<Held, HsmError> {
         self.label.permits_generation()?;
-        match self.label.spec {
-            Spec::SymmetricDefault => vault.wrap_material(self.label.clone(), &SecretKey::random()?),
+        let (label, spec) = (self.label.clone(), self.label.spec);
+        if spec == Spec::SymmetricDefault {
+            let material: SecretKey<Material> = SecretKey::random()?;
+            return vault.wrap_material(label, material.expose(), None);
+        }
+        match mac::key_bytes(spec) {
+            Some(length) => vault.wrap_material(label, mac::generate(length)?.expose(), None),
+            None => {
+                let pair = Pair::generate(spec)?;
+                vault.wrap_material(label, pair.private.expose(), Some(&pair.public))
+            }
         }
     }
 }
@@ -43,8 +58,8 @@ impl Command for Rewrap {
     const CLASS: Class = Class::Quick;
 
     fn run(&self, vault: &Vault) -> Result<Self::Reply, HsmError> {
-        let material = vault.open_material(&self.key)?;
-        vault.rewrapped(&self.key, &material)
+        let material = vault.open_bytes(&self.key)?;
+        vault.rewrapped(&self.key, material.expose())
     }
 }
 

@@ -14,7 +14,8 @@ use crate::{
     command::{Class, Command},
     errand::{Answer, Parcel},
     error::HsmError,
-    life::Life,
+    life::{Life, Ticket},
+    slot::Incarnation,
 };
 
 /// How often one who waits for a slot to come back looks again.
@@ -39,6 +40,8 @@ pub(super) struct Call<'p, C: Command> {
     avoid: Option<usize>,
     /// Until when to wait for a slot to come back, once that was needed.
     patience: Option<Instant>,
+    /// The slot that a slow command has picked, while what is quick there comes to its end.
+    reserved: Option<(Arc<Incarnation>, Ticket)>,
 }
 
 pub(super) enum Dispatch<C: Command> {
@@ -59,7 +62,16 @@ pub(super) enum Outcome<R> {
 
 impl<'p, C: Command> Call<'p, C> {
     pub(super) fn new(pool: &'p Pool, command: C, deadline: Instant) -> Self {
-        Self { pool, command: Arc::new(command), deadline, kills: 0, losses: 0, avoid: None, patience: None }
+        Self {
+            pool,
+            command: Arc::new(command),
+            deadline,
+            kills: 0,
+            losses: 0,
+            avoid: None,
+            patience: None,
+            reserved: None,
+        }
     }
 
     /// Sends the command to a slot; a quick one by way of the outbox, where there is one.
@@ -67,25 +79,50 @@ impl<'p, C: Command> Call<'p, C> {
         if Instant::now() >= self.deadline {
             return Dispatch::Refused(HsmError::Expired);
         }
+        if self.command.class() == Class::Slow {
+            return self.dispatch_slow();
+        }
         let joined = outbox.and_then(|outbox| outbox.join(self.pool, self.avoid, &self.command, self.deadline));
         if let Some(sent) = joined {
             return Dispatch::Sent(sent);
         }
-        let (incarnation, ticket) = match self.pool.pick(C::CLASS, self.avoid) {
+        let (incarnation, ticket) = match self.pool.pick(Class::Quick, self.avoid) {
             Ok(picked) => picked,
-            Err(NoSlot::Full) => return Dispatch::Refused(HsmError::Busy),
-            Err(NoSlot::Failed) => return Dispatch::Refused(HsmError::Unavailable),
-            Err(NoSlot::Restarting) => return self.wait_or_give_up(),
+            Err(why) => return self.without_slot(why),
         };
         let mut parcel = Parcel::default();
         let awaited = parcel.add(Arc::clone(&self.command), self.deadline, ticket);
-        Dispatch::Sent(match outbox.filter(|_| C::CLASS == Class::Quick) {
+        Dispatch::Sent(match outbox {
             Some(outbox) => outbox.add(incarnation, parcel, awaited),
             None => {
                 incarnation.send(parcel);
                 Sent { awaited, life: Arc::clone(&incarnation.life), leads: false }
             }
         })
+    }
+
+    /// INVARIANT: a slow command is sent to a slot only while nothing quick is on its way there, and nothing quick is
+    /// sent to a slot that a slow command has picked, as long as there is another. So nothing quick waits for an RSA key.
+    fn dispatch_slow(&mut self) -> Dispatch<C> {
+        let reserved = self.reserved.take().filter(|(incarnation, _)| !incarnation.life.is_over());
+        let (incarnation, ticket) = match reserved.map_or_else(|| self.pool.pick(Class::Slow, self.avoid), Ok) {
+            Ok(picked) => picked,
+            Err(why) => return self.without_slot(why),
+        };
+        if self.pool.slots.len() > 1 && incarnation.life.held(Class::Quick) > 0 {
+            self.reserved = Some((incarnation, ticket));
+            return Dispatch::Later;
+        }
+        let awaited = incarnation.send_alone(Arc::clone(&self.command), self.deadline, ticket);
+        Dispatch::Sent(Sent { awaited, life: Arc::clone(&incarnation.life), leads: false })
+    }
+
+    fn without_slot(&mut self, why: NoSlot) -> Dispatch<C> {
+        match why {
+            NoSlot::Full => Dispatch::Refused(HsmError::Busy),
+            NoSlot::Failed => Dispatch::Refused(HsmError::Unavailable),
+            NoSlot::Restarting => self.wait_or_give_up(),
+        }
     }
 
     /// Waits in a task.

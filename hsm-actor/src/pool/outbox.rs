@@ -48,7 +48,7 @@ impl Outbox {
         command: &Arc<C>,
         deadline: Instant,
     ) -> Option<Sent<C>> {
-        if C::CLASS != Class::Quick {
+        if command.class() != Class::Quick {
             return None;
         }
         let mut parcels = self.parcels();
@@ -56,7 +56,11 @@ impl Outbox {
             parcel.len() < PARCEL_MAX && Some(to.life.slot) != avoid && pool.is_at_work(to)
         };
         let (to, parcel) = parcels.iter_mut().find(open)?;
-        let ticket = to.life.admit(C::CLASS, pool.config.queue_max)?;
+        let ticket = to.life.admit(Class::Quick, pool.config.queue_max)?;
+        // A slow command may have picked the slot since it was looked at; it will wait for what holds a permit now.
+        if to.life.held(Class::Slow) > 0 {
+            return None;
+        }
         let awaited = parcel.add(Arc::clone(command), deadline, ticket);
         Some(Sent { awaited, life: Arc::clone(&to.life), leads: false })
     }

@@ -21,6 +21,7 @@ fn config(slots: usize) -> PoolConfig {
         queue_max: 64,
         slow_max: 2,
         silence_max: Duration::from_millis(200),
+        slow_silence_max: Duration::from_secs(30),
         restarts_max: 20,
         restarts_window: Duration::from_secs(60),
     }
@@ -115,9 +116,9 @@ fn many_threads_encrypt_and_decrypt_at_once() {
                 for turn in 0..50_u8 {
                     let (key, context) = (Arc::clone(key), EncryptionContext::default());
                     let plaintext = Plaintext::new(vec![thread, turn]);
-                    let encrypt = Encrypt { key: Arc::clone(&key), plaintext, context: context.clone() };
+                    let encrypt = Encrypt { key: Arc::clone(&key), plaintext, cipher: context.clone().into() };
                     let blob = pool.run_blocking(encrypt, soon()).unwrap().blob;
-                    let decrypted = pool.run_blocking(Decrypt { key, blob, context }, soon()).unwrap();
+                    let decrypted = pool.run_blocking(Decrypt { key, blob, cipher: context.into() }, soon()).unwrap();
                     assert_eq!(decrypted.plaintext.expose(), [thread, turn]);
                 }
             });
@@ -343,6 +344,59 @@ fn slow_work_leaves_a_slot_to_quick_work() {
 }
 
 #[test]
+fn slow_work_waits_for_what_is_quick_and_nothing_quick_waits_for_it() {
+    let pool = pool(PoolConfig { silence_max: Duration::from_secs(5), ..config(2) });
+    let in_flight = |pool: &HsmPool| pool.slots().iter().map(|slot| slot.in_flight).collect::<Vec<_>>();
+    let [(meet_0, running_0), (meet_1, running_1)] = [occupied::<false>(&pool), occupied::<false>(&pool)];
+    let runs = Arc::default();
+    let slow = thread::spawn({
+        let (pool, probe) = (pool.clone(), Probe::<true>::new(&runs));
+        move || pool.run_blocking(probe, soon())
+    });
+    wait_until("a slot is picked for slow work", || in_flight(&pool) == [2, 1]);
+    let quick: Vec<_> = (0..5)
+        .map(|_| {
+            let (pool, probe) = (pool.clone(), Probe::<false>::new(&Arc::default()));
+            thread::spawn(move || pool.run_blocking(probe, soon()))
+        })
+        .collect();
+    wait_until("quick work is at the other slot", || in_flight(&pool) == [2, 6]);
+    meet_1.wait();
+    running_1.join().unwrap().unwrap();
+    for quick in quick {
+        assert_eq!(quick.join().unwrap().unwrap(), "hsm-1.1");
+    }
+    assert_eq!(runs.load(Ordering::SeqCst), 0, "something quick is at work there");
+    meet_0.wait();
+    assert_eq!(running_0.join().unwrap().unwrap(), "hsm-0.1");
+    assert_eq!(slow.join().unwrap().unwrap(), "hsm-0.1");
+}
+
+#[test]
+fn a_slot_that_is_full_of_quick_work_does_not_send_it_behind_slow_work() {
+    let pool = pool(PoolConfig { queue_max: 1, silence_max: Duration::from_secs(5), ..config(2) });
+    let (slow_meet, slow) = occupied::<true>(&pool);
+    let (meet, running) = occupied::<false>(&pool);
+    assert_eq!(pool.run_blocking(GenerateRandom { length: 1 }, soon()).err(), Some(HsmError::Busy));
+    for (meet, running) in [(slow_meet, slow), (meet, running)] {
+        meet.wait();
+        running.join().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn slow_work_may_be_silent_for_longer() {
+    let pool = pool(config(2));
+    let (meet, running) = occupied::<true>(&pool);
+    let hang = Hang { duration: Duration::from_secs(2) };
+    assert!(pool.run_blocking(hang, in_ms(600)).is_err());
+    wait_until("the slot that was silent for less long is replaced", || pool.slots()[1].restarts == 1);
+    assert_eq!(pool.slots()[0].restarts, 0);
+    meet.wait();
+    assert_eq!(running.join().unwrap().unwrap(), "hsm-0.1");
+}
+
+#[test]
 fn restarts_are_bounded_and_then_the_slot_has_failed() {
     let pool = pool(PoolConfig { restarts_max: 2, ..config(2) });
     let rounds = (0..10).map(|_| pool.run_blocking(Panic, soon()).err().unwrap());
@@ -366,7 +420,7 @@ fn an_installed_ring_serves_the_next_command() {
     let key = Arc::new(generate());
     pool.install(rotated).unwrap();
     assert_eq!((key.wrapped.domain(), generate().wrapped.domain()), (1, 2));
-    let encrypt = Encrypt { key, plaintext: Plaintext::new(vec![1]), context: EncryptionContext::default() };
+    let encrypt = Encrypt { key, plaintext: Plaintext::new(vec![1]), cipher: EncryptionContext::default().into() };
     assert_eq!(pool.run_blocking(encrypt, soon()).unwrap().rewrapped.unwrap().domain(), 2);
 }
 

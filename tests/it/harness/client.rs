@@ -14,7 +14,7 @@ use kms_core::key_manager::{Answered, KeyManager};
 use kms_core::model::OperationModel;
 use kms_core::operation::{self, Effect};
 use kms_core::region::Region;
-use kms_core::request::{Asked, Caller, Meta, Prepared, Source, Tls, Turned};
+use kms_core::request::{Asked, Caller, Meta, Prepared, Proof, Source, Tls, Turned};
 use serde_json::{Value, json};
 
 use super::{OPEN, Rows, arn, json_fixture};
@@ -142,7 +142,10 @@ impl Client {
                 session: None,
             },
             source: match self.endpoint {
-                Some(id) => Source::Endpoint { id: id.into(), zone: "us-east-1a".into(), address },
+                Some(id) => {
+                    let proof = Proof::Listener { zone: "us-east-1a".into() };
+                    Source::Endpoint { id: id.into(), address, proof }
+                }
                 None => Source::Public { address },
             },
             meta: Meta {

@@ -11,17 +11,58 @@ use super::{ACCOUNT, Client, allow, document};
 
 pub(crate) const PLAINTEXT: &[u8] = b"a plaintext that must not be found anywhere";
 pub(crate) const CONTEXT: (&str, &str) = ("purpose", "scene");
-pub(crate) const GRANTED: &[&str] = &[
-    "Encrypt",
-    "Decrypt",
-    "ReEncryptFrom",
-    "ReEncryptTo",
-    "GenerateDataKey",
-    "GenerateDataKeyWithoutPlaintext",
-    "CreateGrant",
-    "RetireGrant",
-    "DescribeKey",
-];
+
+/// What kind of key an operation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Symmetric,
+    Signing,
+    Mac,
+    Agreement,
+}
+
+impl Kind {
+    fn of(operation: &str) -> Self {
+        match operation {
+            "Sign" | "Verify" | "GetPublicKey" => Self::Signing,
+            "GenerateMac" | "VerifyMac" => Self::Mac,
+            "DeriveSharedSecret" => Self::Agreement,
+            _ => Self::Symmetric,
+        }
+    }
+
+    fn create(self) -> Value {
+        let (spec, usage) = match self {
+            Self::Symmetric => ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"),
+            Self::Signing => ("ECC_NIST_P256", "SIGN_VERIFY"),
+            Self::Mac => ("HMAC_256", "GENERATE_VERIFY_MAC"),
+            Self::Agreement => ("ECC_NIST_P256", "KEY_AGREEMENT"),
+        };
+        json!({"Tags": [{"TagKey": "old", "TagValue": "1"}], "KeySpec": spec, "KeyUsage": usage})
+    }
+
+    /// What a grant on such a key can allow.
+    fn granted(self) -> &'static [&'static str] {
+        match self {
+            Self::Symmetric => &[
+                "Encrypt",
+                "Decrypt",
+                "ReEncryptFrom",
+                "ReEncryptTo",
+                "GenerateDataKey",
+                "GenerateDataKeyWithoutPlaintext",
+                "GenerateDataKeyPair",
+                "GenerateDataKeyPairWithoutPlaintext",
+                "CreateGrant",
+                "RetireGrant",
+                "DescribeKey",
+            ],
+            Self::Signing => &["Sign", "Verify", "GetPublicKey", "CreateGrant", "RetireGrant", "DescribeKey"],
+            Self::Mac => &["GenerateMac", "VerifyMac", "CreateGrant", "RetireGrant", "DescribeKey"],
+            Self::Agreement => &["DeriveSharedSecret", "GetPublicKey", "CreateGrant", "RetireGrant", "DescribeKey"],
+        }
+    }
+}
 
 /// A key that `owner` made, and what a request about it needs.
 pub(crate) struct Scene {
@@ -29,8 +70,9 @@ pub(crate) struct Scene {
     policy: Option<String>,
     pub(crate) arn: String,
     pub(crate) id: String,
-    /// A ciphertext under the key, as the wire has it.
+    /// A ciphertext, signature or code that the key made, or its public key, as the wire has it.
     pub(crate) blob: String,
+    kind: Kind,
 }
 
 impl Scene {
@@ -39,21 +81,38 @@ impl Scene {
     }
 
     pub(crate) async fn with_policy(owner: &Client, policy: Option<String>) -> Self {
-        let mut request = json!({"Tags": [{"TagKey": "old", "TagValue": "1"}]});
+        Self::about("Encrypt", owner, policy).await
+    }
+
+    /// A key of the kind that the operation is about.
+    pub(crate) async fn about(operation: &str, owner: &Client, policy: Option<String>) -> Self {
+        let kind = Kind::of(operation);
+        let mut request = kind.create();
         if let Some(policy) = &policy {
             request["Policy"] = json!(policy);
         }
         let made = owner.ok("CreateKey", request).await;
         let text = |name: &str| made["KeyMetadata"][name].as_str().unwrap().to_owned();
         let (arn, id) = (text("Arn"), text("KeyId"));
-        let blob = owner.ok("Encrypt", encrypt(&arn)).await["CiphertextBlob"].as_str().unwrap().to_owned();
-        Self { owner: owner.clone(), policy, arn, id, blob }
+        let (operation, request, member) = match kind {
+            Kind::Symmetric => ("Encrypt", encrypt(&arn), "CiphertextBlob"),
+            Kind::Signing => ("Sign", sign(&arn), "Signature"),
+            Kind::Mac => ("GenerateMac", generate_mac(&arn), "Mac"),
+            Kind::Agreement => ("GetPublicKey", json!({"KeyId": arn}), "PublicKey"),
+        };
+        let blob = owner.ok(operation, request).await[member].as_str().unwrap().to_owned();
+        Self { owner: owner.clone(), policy, arn, id, blob, kind }
+    }
+
+    /// What a grant on this key can allow.
+    pub(crate) fn granted(&self) -> &'static [&'static str] {
+        self.kind.granted()
     }
 
     /// A key of an earlier life, without a ciphertext.
     pub(crate) fn found(owner: &Client, arn: &str) -> Self {
         let id = arn.rsplit('/').next().unwrap().to_owned();
-        Self { owner: owner.clone(), policy: None, arn: arn.to_owned(), id, blob: String::new() }
+        Self { owner: owner.clone(), policy: None, arn: arn.to_owned(), id, blob: String::new(), kind: Kind::Symmetric }
     }
 
     pub(crate) async fn alias(&self) -> String {
@@ -87,6 +146,12 @@ impl Scene {
             "Encrypt" => encrypt(&self.arn),
             "Decrypt" => json!({"CiphertextBlob": self.blob, "EncryptionContext": {CONTEXT.0: CONTEXT.1}}),
             "GenerateDataKey" | "GenerateDataKeyWithoutPlaintext" => json!({"KeySpec": "AES_256"}),
+            "GenerateDataKeyPair" | "GenerateDataKeyPairWithoutPlaintext" => json!({"KeyPairSpec": "ECC_NIST_P256"}),
+            "Sign" => sign(&self.arn),
+            "Verify" => with(sign(&self.arn), "Signature", &self.blob),
+            "GenerateMac" => generate_mac(&self.arn),
+            "VerifyMac" => with(generate_mac(&self.arn), "Mac", &self.blob),
+            "DeriveSharedSecret" => json!({"KeyAgreementAlgorithm": "ECDH", "PublicKey": self.blob}),
             "UpdateKeyDescription" => json!({"Description": "changed"}),
             "ScheduleKeyDeletion" => json!({"PendingWindowInDays": 7}),
             "TagResource" => json!({"Tags": [{"TagKey": "new", "TagValue": "2"}]}),
@@ -98,7 +163,7 @@ impl Scene {
                 json!({"GrantId": self.grant(&self.owner.arn, &["Encrypt", "RetireGrant"]).await["GrantId"]})
             }
             "DescribeKey" | "EnableKey" | "DisableKey" | "CancelKeyDeletion" | "ListGrants" | "ListKeyPolicies"
-            | "ListResourceTags" => json!({}),
+            | "ListResourceTags" | "GetPublicKey" => json!({}),
             other => panic!("what does a request for {other} look like? Say it here"),
         };
         on_key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -126,6 +191,19 @@ impl Scene {
 
 pub(crate) fn encrypt(key: &str) -> Value {
     json!({"KeyId": key, "Plaintext": STANDARD.encode(PLAINTEXT), "EncryptionContext": {CONTEXT.0: CONTEXT.1}})
+}
+
+fn sign(key: &str) -> Value {
+    json!({"KeyId": key, "Message": STANDARD.encode(PLAINTEXT), "SigningAlgorithm": "ECDSA_SHA_256"})
+}
+
+fn generate_mac(key: &str) -> Value {
+    json!({"KeyId": key, "Message": STANDARD.encode(PLAINTEXT), "MacAlgorithm": "HMAC_SHA_256"})
+}
+
+fn with(mut request: Value, member: &str, value: &str) -> Value {
+    request[member] = json!(value);
+    request
 }
 
 pub(crate) fn re_encrypt(source: &str, destination: &str, blob: &str) -> Value {

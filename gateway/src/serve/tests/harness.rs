@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::listener::{Listener, Role};
+use crate::listener::{Asserts, Balancer, Listener, Role};
 use crate::metrics::Metrics;
 use crate::serve::{Answer, Arrived, Limits, Ranges, Service, TlsConfigHandle, start};
 use crate::wire;
@@ -53,13 +53,14 @@ impl Service for Echo {
             let connection = arrived.connection.as_ref();
             wire::json(
                 format!(
-                    "{} {} {} body={} peer={} role={:?} tls={:?} {:?} {:?} worker={worker}",
+                    "{} {} {} body={} peer={} role={:?} source={:?} tls={:?} {:?} {:?} worker={worker}",
                     arrived.method,
                     arrived.path,
                     arrived.query,
                     arrived.body.len(),
                     connection.peer,
                     connection.role,
+                    arrived.source,
                     connection.tls.as_ref().map(|tls| tls.version),
                     connection.tls.as_ref().and_then(|tls| tls.key_exchange.clone()),
                     connection.server_name,
@@ -68,6 +69,10 @@ impl Service for Echo {
             )
         }
         .boxed_local()
+    }
+
+    fn is_well(&self) -> bool {
+        true
     }
 }
 
@@ -100,9 +105,20 @@ pub(super) fn endpoint() -> Role {
     Role::Endpoint { id: "vpce-0a".into(), zone: "us-east-1a".into() }
 }
 
+pub(super) fn balancer(name: &str, from: &str, listed: &[&str], fixed: Option<&str>) -> Role {
+    let listed = || Asserts::Listed(listed.iter().map(|id| (*id).into()).collect());
+    let asserts = fixed.map_or_else(listed, |id| Asserts::Fixed(id.into()));
+    Role::Balancer(Arc::new(Balancer { name: name.into(), from: vec![from.parse().unwrap()], asserts }))
+}
+
 impl Live {
     /// Two listeners: a public one and an endpoint's.
     pub(super) fn start(limits: Limits, ranges: Ranges) -> Self {
+        Self::behind(limits, ranges, Vec::new())
+    }
+
+    /// Those two, and then one for each balancer.
+    pub(super) fn behind(limits: Limits, ranges: Ranges, balancers: Vec<Role>) -> Self {
         let certificate = certificate();
         let tls = TlsConfigHandle::new(certificate.certificate_pem.as_bytes(), certificate.key_pem.as_bytes()).unwrap();
         let metrics = Arc::new(Metrics::default());
@@ -112,7 +128,8 @@ impl Live {
         let thread = std::thread::spawn(move || {
             actix_rt::System::new().block_on(async move {
                 let address = "127.0.0.1:0".parse().unwrap();
-                let listeners = [Role::Public, endpoint()].map(|role| Listener { address, role }).to_vec();
+                let roles = [Role::Public, endpoint()].into_iter().chain(balancers);
+                let listeners = roles.map(|role| Listener { address, role }).collect();
                 let service = |worker| Echo { worker };
                 let running = start(listeners, used_tls, limits, ranges, used_metrics, service).unwrap();
                 started.send(running.addresses().to_vec()).unwrap();
@@ -125,7 +142,7 @@ impl Live {
     }
 
     pub(super) fn open() -> Self {
-        Self::start(limits(), Arc::new(|_, _| true))
+        Self::start(limits(), Arc::new(|_| Ok(())))
     }
 
     pub(super) fn ask_to_drain(&self) {
@@ -178,6 +195,15 @@ impl Client {
         certificate: &Certificate,
         versions: &[&'static rustls::SupportedProtocolVersion],
     ) -> std::io::Result<Self> {
+        Self::over(TcpStream::connect(address)?, certificate, versions)
+    }
+
+    /// On a connection on which something else may have been said before.
+    pub(super) fn over(
+        tcp: TcpStream,
+        certificate: &Certificate,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> std::io::Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(certificate.der.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -187,7 +213,6 @@ impl Client {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let session = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
-        let tcp = TcpStream::connect(address)?;
         tcp.set_read_timeout(Some(Duration::from_secs(10)))?;
         tcp.set_write_timeout(Some(Duration::from_secs(10)))?;
         tcp.set_nodelay(true)?;

@@ -4,6 +4,7 @@
 
 mod drain;
 mod harness;
+mod proxy;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -37,7 +38,7 @@ fn a_good_answer() {
     let heard = client.hear().unwrap();
     assert_eq!(heard.status, 200);
     let expected = format!(
-        "PUT /a%20b/.. x=1&y body=3 peer={local} role=Public tls=Some(\"TLSv1.3\") Some(\"X25519MLKEM768\") \
+        "PUT /a%20b/.. x=1&y body=3 peer={local} role=Public source=Public {{ address: 127.0.0.1 }} tls=Some(\"TLSv1.3\") Some(\"X25519MLKEM768\") \
          Some(\"localhost\") worker="
     );
     assert!(heard.body.starts_with(&expected), "{heard:?}");
@@ -268,7 +269,8 @@ fn tls_1_2_and_1_3() {
 
 #[test]
 fn a_stranger_is_closed_before_tls() {
-    let live = Live::start(limits(), Arc::new(|role, client| *role == Role::Public && client.is_loopback()));
+    let live =
+        Live::start(limits(), Arc::new(|source| source.endpoint().map_or(Ok(()), |_| Err(Stranger::OutsideRanges))));
     assert!(Client::connect(live.addresses[1], &live.certificate, &[&TLS13]).is_err());
     assert_eq!(live.metrics.connections_refused.value(), 1);
     assert_eq!(live.metrics.connections_accepted.value(), 0);

@@ -7,9 +7,7 @@ use serde::Deserialize;
 use super::*;
 use crate::{
     blob::Header,
-    command::{Authenticate, Purpose, SigningKey},
-    ring::{KeyRing, SealedRing},
-    seal::KeyFileSeal,
+    command::{Authenticate, GenerateDataKey, Purpose, SigningKey},
     testing,
     token::Secret,
 };
@@ -20,12 +18,12 @@ fn context(pairs: &[(&str, &str)]) -> EncryptionContext {
 
 fn encrypt(vault: &Vault, key: &Arc<Held>, plaintext: &[u8], context: &EncryptionContext) -> Encrypted {
     let command =
-        Encrypt { key: Arc::clone(key), plaintext: Plaintext::new(plaintext.to_vec()), context: context.clone() };
+        Encrypt { key: Arc::clone(key), plaintext: Plaintext::new(plaintext.to_vec()), cipher: context.clone().into() };
     command.run(vault).unwrap()
 }
 
 fn decrypt(vault: &Vault, key: &Arc<Held>, blob: &[u8], context: &EncryptionContext) -> Result<Decrypted, HsmError> {
-    Decrypt { key: Arc::clone(key), blob: blob.to_vec(), context: context.clone() }.run(vault)
+    Decrypt { key: Arc::clone(key), blob: blob.to_vec(), cipher: context.clone().into() }.run(vault)
 }
 
 proptest! {
@@ -85,8 +83,8 @@ fn re_encryption_moves_a_plaintext_between_keys_and_contexts() {
         source: Arc::clone(&source),
         destination: Arc::clone(&destination),
         blob: encrypt(&vault, &source, b"moved", &before).blob,
-        source_context: source_context.clone(),
-        destination_context: after.clone(),
+        source_cipher: source_context.clone().into(),
+        destination_cipher: after.clone().into(),
     };
     let reply = command(&before).run(&vault).unwrap();
     assert_eq!((&reply.source_rewrapped, &reply.destination_rewrapped), (&None, &None));
@@ -118,11 +116,11 @@ fn a_data_key_is_what_its_blob_holds() {
 fn sizes_are_bounded() {
     let vault = testing::vault();
     let key = Arc::new(testing::held(&vault, "key"));
-    let long = Encrypt { key: Arc::clone(&key), plaintext: Plaintext::new(vec![0; 4097]), context: context(&[]) };
+    let long = Encrypt { key: Arc::clone(&key), plaintext: Plaintext::new(vec![0; 4097]), cipher: context(&[]).into() };
     assert_eq!(long.run(&vault).err(), Some(HsmError::TooLarge));
     assert_eq!(decrypt(&vault, &key, &[1; 6145], &context(&[])).err(), Some(HsmError::TooLarge));
     let long = "x".repeat(65 * 1024);
-    let command = Encrypt { key, plaintext: Plaintext::new(vec![0]), context: context(&[("a", long.as_str())]) };
+    let command = Encrypt { key, plaintext: Plaintext::new(vec![0]), cipher: context(&[("a", long.as_str())]).into() };
     assert_eq!(command.run(&vault).err(), Some(HsmError::TooLarge));
 }
 
@@ -136,8 +134,8 @@ fn every_command_re_wraps_material_of_an_older_domain() {
         source: Arc::clone(&one),
         destination: Arc::clone(&two),
         blob: blob.clone(),
-        source_context: none.clone(),
-        destination_context: none.clone(),
+        source_cipher: none.clone().into(),
+        destination_cipher: none.clone().into(),
     };
     let moved = re_encrypt.run(&new).unwrap();
     let data_key = GenerateDataKey { key: Arc::clone(&one), length: 32, context: none.clone(), with_plaintext: false };
@@ -159,8 +157,6 @@ fn every_command_re_wraps_material_of_an_older_domain() {
 /// Bytes of version 1, made by the script beside them and not by this code. They open for ever.
 #[derive(Deserialize)]
 struct Golden {
-    key_file: String,
-    ring: SealedRing,
     held: Held,
     blobs: Vec<GoldenBlob>,
     secret: GoldenSecret,
@@ -186,15 +182,8 @@ struct GoldenSecret {
 }
 
 fn golden() -> (Golden, Vault) {
-    use std::{io::Write, os::unix::fs::OpenOptionsExt};
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/blobs/v1/golden.json");
-    let golden: Golden = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let key_file = folder.path().join("seal.key");
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&key_file).unwrap();
-    file.write_all(golden.key_file.as_bytes()).unwrap();
-    let ring = KeyRing::open(&KeyFileSeal::open(&key_file).unwrap(), &golden.ring).unwrap();
-    (golden, Vault::new(ring).unwrap())
+    (serde_json::from_slice(&fs::read(path).unwrap()).unwrap(), testing::golden_vault())
 }
 
 #[test]

@@ -17,7 +17,7 @@ use kms_core::key_manager::KeyManager;
 use kms_core::operation;
 use kms_core::region::{Region, RegionOptions};
 use kms_core::registry::{AccessKey, Account, DeclaredKey, Endpoint, Manifest, NamedPolicy, Plaintext, User, Vpc};
-use kms_core::request::{Asked, Caller, Meta, Source};
+use kms_core::request::{Asked, Caller, Meta, Proof, Source};
 use kms_core::view::KeyEntry;
 use serde_json::json;
 
@@ -118,7 +118,11 @@ impl Clerk {
                 access_key: "AKIABENCHadministrator".into(),
                 session: None,
             },
-            source: Source::Endpoint { id: ENDPOINT.into(), zone: "us-east-1a".into(), address: "10.1.2.3".parse()? },
+            source: Source::Endpoint {
+                id: ENDPOINT.into(),
+                address: "10.1.2.3".parse()?,
+                proof: Proof::Listener { zone: "us-east-1a".into() },
+            },
             meta: Meta {
                 request_id: "bench".into(),
                 user_agent: None,
