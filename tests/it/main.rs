@@ -2,6 +2,7 @@
 
 mod audit;
 mod authorization;
+mod condition_keys;
 mod disk;
 mod errors;
 mod harness;
