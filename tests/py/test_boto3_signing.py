@@ -111,10 +111,8 @@ def test_raw_and_digest_agree(admin, spec, algorithm):
         verified(public_key(admin, key), algorithm, MESSAGE, signature)
 
 
-@each_pair
+@pytest.mark.parametrize(("spec", "algorithm"), [pair for pair in PAIRS if pair[1] != "ED25519_SHA_512"])
 def test_digests_of_another_length(admin, spec, algorithm):
-    if algorithm == "ED25519_SHA_512":
-        pytest.skip("it takes no digests")
     key = key_of(admin, spec)
     for length in (1, len(digest(algorithm)) - 1, len(digest(algorithm)) + 1):
         asked = {"KeyId": key, "SigningAlgorithm": algorithm, "Message": b"x" * length, "MessageType": "DIGEST"}
