@@ -2,6 +2,7 @@
 //! Knows nothing of key records, policies' meaning or key bytes; all of that is asked of `kms_core`.
 
 pub mod access_log;
+pub mod admin;
 pub mod attestation;
 pub mod authn;
 pub mod certificate;

@@ -12,7 +12,7 @@ use crate::key_manager::{Authorized, Planned, run};
 use crate::model::{Empty, GetKeyPolicyResponse, ListKeyPoliciesResponse};
 use crate::operation::{GetKeyPolicy, ListKeyPolicies, Operation, PutKeyPolicy};
 use crate::principals;
-use crate::view::{KeyEntry, Policy};
+use crate::view::{KeyEntry, Policy, RegionView};
 
 /// The only name that a key policy has.
 const POLICY_NAME: &str = "default";
@@ -54,6 +54,16 @@ pub(super) fn acceptable<Op: Operation>(
     bypass: bool,
     key: impl FnOnce(Arc<Policy>) -> KeyEntry,
 ) -> Result<String, KmsError> {
+    let policy = Arc::new(known(&rq.view, text)?);
+    let text = policy.text.to_string();
+    if !bypass && !rq.would_allow(key(policy), "kms:PutKeyPolicy") {
+        return Err(locked_out());
+    }
+    Ok(text)
+}
+
+/// A key policy as it is to be stored: it parses, and its principals exist.
+pub(crate) fn known(view: &RegionView, text: &str) -> Result<Policy, KmsError> {
     let document = Document::parse(text, Kind::Key).map_err(|error| match &error {
         Malformed::TooLarge { .. } => KmsError::LimitExceeded(error.message().into_owned()),
         Malformed::Document { .. } => KmsError::MalformedPolicy(error.message().into_owned()),
@@ -66,12 +76,13 @@ pub(super) fn acceptable<Op: Operation>(
     if document.principals().any(|principal| matches!(principal, PrincipalName::Federated(_))) {
         return Err(invalid());
     }
-    let text = principals::at_rest(text, &rq.view.place, &*rq.view).map_err(|_| invalid())?;
+    let text = principals::at_rest(text, &view.place, view).map_err(|_| invalid())?;
     let document = Document::parse(&text, Kind::Key).map_err(KmsError::internal)?;
-    let policy = Arc::new(Policy { text: text.as_str().into(), document });
-    if !bypass && !rq.would_allow(key(policy), "kms:PutKeyPolicy") {
-        let text = "The new key policy will not allow you to update the key policy in the future.";
-        return Err(KmsError::MalformedPolicy(text.to_owned()));
-    }
-    Ok(text)
+    Ok(Policy { text: text.as_str().into(), document })
+}
+
+/// What the lockout safety check says.
+pub(crate) fn locked_out() -> KmsError {
+    let text = "The new key policy will not allow you to update the key policy in the future.";
+    KmsError::MalformedPolicy(text.to_owned())
 }
