@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::authz::{self, Decision, Document, Grant, GrantSource, Looked, Policies, Question, Reason, Recorded};
+use crate::authz::{
+    self, Decision, Document, Grant, GrantSource, Looked, Policies, Principal, Question, Reason, Recorded,
+};
 use crate::error::KmsError;
 use crate::facts::RequestFacts;
 use crate::id::AccountId;
@@ -147,16 +149,12 @@ pub(crate) fn would_allow(view: &RegionView, asked: &Asked, key: KeyEntry, actio
     }
     let (policy, account) = (key.policy.clone(), key.record.account);
     let target = Target::Key(KeyTarget::of(Arc::new(key)));
-    let Some(standing) = Standing::of(view, &asked.caller) else { return false };
-    let facts = RequestFacts {
-        asked,
-        view,
-        standing: Some(standing),
-        target: &target,
-        action,
-        input: &Nothing,
-        same_key: None,
-    };
+    let standing = Standing::of(view, &asked.caller);
+    // The root user has no policies of its own, and need not be known.
+    if standing.is_none() && !matches!(*asked.caller.principal, Principal::Root { .. }) {
+        return false;
+    }
+    let facts = RequestFacts { asked, view, standing, target: &target, action, input: &Nothing, same_key: None };
     let question = Question {
         principal: &asked.caller.principal,
         action,
@@ -165,12 +163,13 @@ pub(crate) fn would_allow(view: &RegionView, asked: &Asked, key: KeyEntry, actio
         encryption_context: None,
         facts: &facts,
     };
-    let identity: Vec<_> = standing.attached.documents().collect();
-    let (scps, rcps) = (standing.service_control(), resource_control(view, Some(account)));
+    let identity: Vec<_> = standing.iter().flat_map(|standing| standing.attached.documents()).collect();
+    let scps = standing.map(|standing| standing.service_control()).unwrap_or_default();
+    let rcps = resource_control(view, Some(account));
     let policies = Policies {
         key: Some(&policy.document),
         identity: &identity,
-        boundary: standing.boundary(),
+        boundary: standing.and_then(|standing| standing.boundary()),
         scps: &scps,
         rcps: &rcps,
         ..Policies::default()

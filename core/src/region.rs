@@ -1,9 +1,13 @@
 //! The region: its ports (view, store, HSM, clock, audit log) and the key managers that use them.
 //! Holds and starts; decides nothing. Knows the data folder's files that are core's own.
 
+mod apply;
 mod declare;
+mod declared;
 mod housekeeping;
 mod keys;
+mod operator;
+mod recover;
 mod sessions;
 mod usage;
 
@@ -29,8 +33,11 @@ use crate::view::{BadRow, Builder, Credential, KeyEntry, RegionView};
 
 pub use kms_hsm::{SlotState, SlotStatus};
 
-pub use self::declare::DeclareError;
+pub use self::apply::{Applied, MadeKey, Making};
+pub use self::declare::{DeclareError, Wrong};
 pub use self::keys::KeysError;
+pub use self::operator::{Act, Operator};
+pub use self::recover::Recovered;
 pub use self::sessions::IssuedSession;
 
 const STORE_FILE: &str = "store.redb";

@@ -68,8 +68,8 @@ pub(crate) fn manifest() -> Manifest {
             .into_iter()
             .collect(),
         access_keys: vec![AccessKey {
-            id: format!("AKIA{account}{name}"),
-            secret: Plaintext::new(b"a secret of this test's own".to_vec()),
+            id: Some(format!("AKIA{account}{name}")),
+            secret: Some(Plaintext::new(b"a secret of this test's own".to_vec())),
         }],
         ..User::default()
     };

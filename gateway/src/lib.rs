@@ -2,6 +2,7 @@
 //! Knows nothing of key records, policies' meaning or key bytes; all of that is asked of `kms_core`.
 
 pub mod access_log;
+pub mod admin;
 pub mod attestation;
 pub mod authn;
 pub mod certificate;
@@ -12,8 +13,8 @@ pub mod listener;
 pub mod manifest;
 pub mod metrics;
 pub mod operations;
-pub mod proxy_header;
 pub mod policy_suite;
+pub mod proxy_header;
 pub mod run;
 pub mod serve;
 pub mod setup;

@@ -7,15 +7,17 @@ mod documents;
 pub(crate) mod grammar;
 mod identities;
 mod organization;
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kms_core::registry::{DeclaredKey, Endpoint, Interface, Manifest, Vpc};
 
 use self::documents::{Principals, Wanted};
 use self::grammar::Rule;
+pub use self::text::{NotShown, written};
 use crate::toml_file::{self, Faults, Located, Section};
 
 /// The longest manifest, in bytes.
@@ -25,16 +27,33 @@ const TAGS_MAX: usize = 50;
 
 /// Reads the manifest in `path` and the files that it names (relative to its folder).
 pub fn load(path: &Path) -> Result<Manifest, Faults> {
-    let text = toml_file::text_of(path, BYTES_MAX).map_err(|cause| Faults::unreadable(path, &cause))?;
-    parse(path, &text)
+    load_all(&[path])
+}
+
+/// Reads the manifest that several files make together, each with the files that it names.
+pub fn load_all(paths: &[impl AsRef<Path>]) -> Result<Manifest, Faults> {
+    let (mut texts, mut unreadable) = (Vec::with_capacity(paths.len()), Vec::new());
+    for path in paths.iter().map(AsRef::as_ref) {
+        match toml_file::text_of(path, BYTES_MAX) {
+            Ok(text) => texts.push((path, text)),
+            Err(cause) => unreadable.extend(Faults::unreadable(path, &cause).faults),
+        }
+    }
+    if !unreadable.is_empty() {
+        return Err(Faults { faults: unreadable, left_off: 0 });
+    }
+    parse_all(&texts.iter().map(|(path, text)| (*path, text.as_str())).collect::<Vec<_>>())
 }
 
 /// Reads a manifest's text; `path` is what faults name, and its folder is where other files are looked for.
 pub fn parse(path: &Path, text: &str) -> Result<Manifest, Faults> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    toml_file::read(path, text, |root| {
+    parse_all(&[(path, text)])
+}
+
+fn parse_all(files: &[(&Path, &str)]) -> Result<Manifest, Faults> {
+    toml_file::read_all(files, |root| {
         let principals = Principals::default();
-        let mut reading = Reading { folder, claimed: HashMap::new(), named: HashSet::new(), principals };
+        let mut reading = Reading { claimed: HashMap::new(), named: HashSet::new(), principals };
         let accounts: Vec<_> = root.sections("account").iter().map(|section| reading.account(section)).collect();
         let organizations = root.sections("organization").iter().map(|section| reading.organization(section)).collect();
         let vpcs: Vec<_> = root.sections("vpc").iter().map(|section| reading.vpc(section)).collect();
@@ -47,16 +66,15 @@ pub fn parse(path: &Path, text: &str) -> Result<Manifest, Faults> {
 }
 
 /// What has been read so far, as far as later parts refer to it.
-struct Reading<'f> {
-    folder: &'f Path,
-    /// Kind and name of everything that must be unique, with the offset where it was first seen.
-    claimed: HashMap<(&'static str, String), usize>,
+struct Reading {
+    /// Kind and name of everything that must be unique, with the file and the line where it was first seen.
+    claimed: HashMap<(&'static str, String), (PathBuf, usize)>,
     /// Kind, account and name of what identities may refer to.
     named: HashSet<(&'static str, String)>,
     principals: Principals,
 }
 
-impl Reading<'_> {
+impl Reading {
     fn vpc(&mut self, section: &Section<'_>) -> Vpc {
         let id = self.claimed_text(section, "id", "VPC", grammar::vpc_id);
         section.require("cidrs");
@@ -150,12 +168,18 @@ impl Reading<'_> {
     }
 
     fn claim(&mut self, section: &Section<'_>, kind: &'static str, name: &str, at: usize) {
-        if let Some(first) = self.claimed.get(&(kind, name.to_owned())) {
-            section.fault(at, format!("{kind} `{name}` is declared twice; first on line {}", section.line(*first)));
+        if let Some((path, line)) = self.claimed.get(&(kind, name.to_owned())) {
+            let file = if path == section.path() { String::new() } else { format!(" of {}", path.display()) };
+            section.fault(at, format!("{kind} `{name}` is declared twice; first on line {line}{file}"));
             return;
         }
-        self.claimed.insert((kind, name.to_owned()), at);
+        self.claimed.insert((kind, name.to_owned()), (section.path().to_owned(), section.line(at)));
     }
+}
+
+/// Where a file is that a manifest names: its path is relative to the manifest's folder.
+fn beside(section: &Section<'_>, file: &str) -> PathBuf {
+    section.path().parent().unwrap_or(Path::new("")).join(file)
 }
 
 fn optional(section: &Section<'_>, key: &'static str, rule: Rule) -> Option<String> {

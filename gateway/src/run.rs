@@ -1,27 +1,32 @@
 //! A plan put to work: the region opened, the listeners serving, signals obeyed, and all of it ended in order.
 //! Knows how the parts are joined; what each does is its own business.
 
+mod operate;
+
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use kms_core::audit::Desk;
 use kms_core::clock::{Clock, SystemClock};
 use kms_core::id::Place;
 use kms_core::limits::Rate;
-use kms_core::region::{DeclareError, Region, RegionError, RegionOptions, SlotState};
+use kms_core::region::{DeclareError, Making, Region, RegionError, RegionOptions, SlotState};
+use kms_core::registry::Manifest;
 use kms_core::request::Source;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::access_log::{AccessLog, AccessLogLimits};
+use crate::admin::{self, Admin, Errand};
 use crate::config::{self, Config};
 use crate::gateway::{Admission, Door, Shared};
 use crate::issuers::Issuers;
-use crate::listener;
+use crate::listener::{self, Listener};
 use crate::manifest;
 use crate::metrics::Metrics;
 use crate::operations::{self, Finding, Probes};
-use crate::serve::{self, Limits, Ranges, Running, TlsConfigHandle, TlsError};
+use crate::serve::{self, Bound, Limits, Ranges, Running, TlsConfigHandle, TlsError, Unbound};
 use crate::setup::{self, Plan, SetupError};
 use crate::toml_file::Faults;
 
@@ -40,6 +45,8 @@ pub enum RunError {
     Tls { certificate: String, cause: TlsError },
     #[error("{what}: {cause}")]
     Io { what: String, cause: io::Error },
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Addresses(Vec<Unbound>),
 }
 
 /// Serves until SIGTERM or SIGINT, then drains. `ready` is called once, when requests are answered.
@@ -49,10 +56,17 @@ pub fn run(mut plan: Plan, ready: impl FnOnce(&Plan)) -> Result<(), RunError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let region = Region::open(&options(&plan.config), clock)?;
         region.start();
-        region.declare(&std::mem::take(&mut plan.manifest)).await?;
+        let declared = std::mem::take(&mut plan.manifest);
+        if let Some(mark) = region.news(&declared).await? {
+            region.apply(declared, Making::Later, Some(mark)).await?;
+        }
+        // What was applied after the file was last read stays, so the file does not say what is to be listened on.
+        let listeners = plan.listeners_with(&region.declared()?.endpoints)?;
+        plan.certify(&listeners, region.clock().now())?;
+        plan.listeners = listeners;
         let service = start(&plan, &region)?;
         ready(&plan);
-        service.until_told(&plan, &region).await
+        service.until_told(&mut plan, &region).await
     })
 }
 
@@ -63,6 +77,9 @@ struct Serving {
     tls: TlsConfigHandle,
     metrics: Arc<Metrics>,
     signals: Signals,
+    admin: Admin,
+    /// Where the operator's acts are recorded.
+    desk: Desk,
 }
 
 struct Signals {
@@ -113,11 +130,13 @@ fn start(plan: &Plan, region: &Arc<Region>) -> Result<Serving, RunError> {
     .map_err(failed("the listeners"))?;
     let operations = operations::start(config.listen.operations, probes(region), metrics.clone())
         .map_err(failed("the operations port"))?;
-    Ok(Serving { running, operations, tls, metrics, signals })
+    let admin = admin::start(plan.folder.path()).map_err(failed("the admin socket"))?;
+    let desk = region.desk("admin").map_err(io::Error::other).map_err(failed("the audit log"))?;
+    Ok(Serving { running, operations, tls, metrics, signals, admin, desk })
 }
 
 impl Serving {
-    async fn until_told(mut self, plan: &Plan, region: &Arc<Region>) -> Result<(), RunError> {
+    async fn until_told(mut self, plan: &mut Plan, region: &Arc<Region>) -> Result<(), RunError> {
         loop {
             tokio::select! {
                 _ = self.signals.hang_up.recv() => {
@@ -125,13 +144,15 @@ impl Serving {
                         tracing::error!(%error, "not everything was read again; the rest stays as it was");
                     }
                 }
+                Some(Errand { request, operator, answer }) = self.admin.next() => {
+                    // Who asked may have gone; what was asked for is done all the same.
+                    let _ = answer.send(self.obey(request, &operator, plan, region).await);
+                }
                 _ = self.signals.terminate.recv() => break,
                 _ = self.signals.interrupt.recv() => break,
-                cause = self.running.failed() => {
-                    return Err(RunError::Io { what: "the listeners".to_owned(), cause });
-                }
             }
         }
+        drop(self.admin);
         tracing::info!("draining");
         let drained = self.running.drain().await;
         self.operations.handle.stop(true).await;
@@ -139,19 +160,50 @@ impl Serving {
         drained.map_err(|cause| RunError::Io { what: "draining".to_owned(), cause })
     }
 
-    /// Certificates and the manifest are read again; connections stay open. A manifest with a fault changes nothing.
-    async fn reload(&self, plan: &Plan, region: &Arc<Region>) -> Result<(), RunError> {
+    /// Certificates and the manifest are read again; connections stay open. A manifest with a fault changes nothing, and
+    /// neither does one that says what it said when the region was last declared.
+    async fn reload(&mut self, plan: &mut Plan, region: &Arc<Region>) -> Result<(), RunError> {
         let manifest = plan.manifest_path().map(|path| manifest::load(&path)).transpose()?;
         setup::renew(plan, region.clock().now())?;
-        let (certificate, key) = certificate_files(plan)?;
-        self.tls.reload(&certificate, &key).map_err(|cause| tls_error(plan, cause))?;
+        self.reload_certificate(plan)?;
         if let Some(manifest) = manifest {
-            region.declare(&manifest).await?;
+            if let Some(mark) = region.news(&manifest).await? {
+                let prepared = self.prepare(&manifest, plan)?;
+                plan.certify(&prepared.listeners, region.clock().now())?;
+                region.apply(manifest, Making::Later, Some(mark)).await?;
+                self.take_up(prepared, plan)?;
+            }
             self.metrics.manifests_applied.increment();
         }
         tracing::info!("certificates and manifest were read again");
         Ok(())
     }
+
+    fn reload_certificate(&self, plan: &Plan) -> Result<(), RunError> {
+        let (certificate, key) = certificate_files(plan)?;
+        self.tls.reload(&certificate, &key).map_err(|cause| tls_error(plan, cause))
+    }
+
+    /// Binds what a manifest's endpoints need, so that what cannot be listened on is known before it is declared.
+    fn prepare(&self, manifest: &Manifest, plan: &Plan) -> Result<Prepared, RunError> {
+        let listeners = plan.listeners_with(&manifest.endpoints)?;
+        let bound = self.running.bind(listeners.clone()).map_err(RunError::Addresses)?;
+        Ok(Prepared { listeners, bound })
+    }
+
+    fn take_up(&mut self, prepared: Prepared, plan: &mut Plan) -> Result<(), RunError> {
+        self.reload_certificate(plan)?;
+        let what = || "the listeners".to_owned();
+        self.running.take_up(prepared.bound).map_err(|cause| RunError::Io { what: what(), cause })?;
+        plan.listeners = prepared.listeners;
+        Ok(())
+    }
+}
+
+/// Listeners that wait for their endpoints to be declared.
+struct Prepared {
+    listeners: Vec<Listener>,
+    bound: Bound,
 }
 
 fn options(config: &Config) -> RegionOptions {

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use kms_core::clock::Timestamp;
-use kms_core::registry::{Manifest, Plaintext};
+use kms_core::registry::{Endpoint, Manifest, Plaintext};
 
 pub use self::folder::DataFolder;
 use self::folder::SECRET;
@@ -55,6 +55,7 @@ pub struct Plan {
     pub notices: Vec<String>,
     /// The demo administrator's `export` lines.
     exports: Option<Plaintext>,
+    origin: Origin,
 }
 
 /// Why nothing can be served.
@@ -105,11 +106,9 @@ pub fn plan(mut config: Config, origin: Origin, now: Timestamp) -> Result<Plan, 
         None if demo => demo_manifest(&folder, &config, &mut notices)?,
         None => Manifest::default(),
     };
-    let probe: Option<&dyn Fn(IpAddr) -> bool> =
-        if origin == Origin::CommandLine { Some(&address::can_bind) } else { None };
-    let listeners = listeners(&config, &manifest, probe, &mut notices)?;
+    let listeners = listeners(&config, &manifest.endpoints, origin, &mut notices)?;
     let (tls, ca) = tls(&config, &folder, &listeners, now, &mut notices)?;
-    let mut plan = Plan { config, folder, listeners, tls, ca, manifest, demo, notices, exports: None };
+    let mut plan = Plan { config, folder, listeners, tls, ca, manifest, demo, notices, exports: None, origin };
     if demo {
         write_env_files(&mut plan)?;
     }
@@ -133,13 +132,23 @@ pub fn attestations(config: &Config, now: Timestamp) -> Result<Attestations, Set
 ///
 /// Does nothing when the certificate is the operator's own.
 pub fn renew(plan: &Plan, now: Timestamp) -> Result<(), SetupError> {
-    if plan.ca.is_some() {
-        authority::ensure(&plan.folder, &names(&plan.config, &plan.listeners), now)?;
-    }
-    Ok(())
+    plan.certify(&plan.listeners, now)
 }
 
 impl Plan {
+    /// What is to be listened on with these endpoints: the public listener and their interfaces.
+    pub fn listeners_with(&self, endpoints: &[Endpoint]) -> Result<Vec<Listener>, SetupError> {
+        listeners(&self.config, endpoints, self.origin, &mut Vec::new())
+    }
+
+    /// Sees to it that the server's certificate names what is to be listened on, unless it is the operator's own.
+    pub fn certify(&self, listeners: &[Listener], now: Timestamp) -> Result<(), SetupError> {
+        if self.ca.is_some() {
+            authority::ensure(&self.folder, &names(&self.config, listeners), now)?;
+        }
+        Ok(())
+    }
+
     /// The manifest's file, when there is one.
     pub fn manifest_path(&self) -> Option<PathBuf> {
         let demo = || self.demo.then(|| self.folder.path().join(MANIFEST));
@@ -173,11 +182,13 @@ fn demo_manifest(folder: &DataFolder, config: &Config, notices: &mut Vec<String>
 
 fn listeners(
     config: &Config,
-    manifest: &Manifest,
-    probe: Option<&dyn Fn(IpAddr) -> bool>,
+    endpoints: &[Endpoint],
+    origin: Origin,
     notices: &mut Vec<String>,
 ) -> Result<Vec<Listener>, SetupError> {
-    let (listeners, moved) = address::listeners(&config.listen, &manifest.endpoints, probe)?;
+    let probe: Option<&dyn Fn(IpAddr) -> bool> =
+        if origin == Origin::CommandLine { Some(&address::can_bind) } else { None };
+    let (listeners, moved) = address::listeners(&config.listen, endpoints, probe)?;
     if moved {
         let text = "this machine lacks some loopback addresses of the endpoints; they have ports on 127.0.0.1 instead";
         notices.push(text.to_owned());

@@ -57,7 +57,7 @@ pub(crate) struct Section<'d> {
 }
 
 /// The whole of a regular file as text, at most `bytes_max` bytes of it; wiped when dropped.
-pub(crate) fn text_of(path: &Path, bytes_max: u64) -> io::Result<Zeroizing<String>> {
+pub fn text_of(path: &Path, bytes_max: u64) -> io::Result<Zeroizing<String>> {
     // Asked before opening: opening a pipe would wait for its writer.
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
@@ -74,19 +74,52 @@ pub(crate) fn text_of(path: &Path, bytes_max: u64) -> io::Result<Zeroizing<Strin
 ///
 /// What `interpret` returns is kept only if neither TOML nor it found any fault.
 pub(crate) fn read<T>(path: &Path, text: &str, interpret: impl FnOnce(&Section<'_>) -> T) -> Result<T, Faults> {
-    let reader = Reader::new(path, text);
-    let (document, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
-        reader.fault(error.span().map_or(0, |span| span.start), error.message());
-    }
+    read_all(&[(path, text)], |roots| roots.0.first().map(interpret))?.ok_or_else(Faults::none)
+}
+
+/// As `read`, for several files that are read as one.
+pub(crate) fn read_all<T>(files: &[(&Path, &str)], interpret: impl FnOnce(&Roots<'_>) -> T) -> Result<T, Faults> {
+    let readers: Vec<_> = files.iter().map(|(path, text)| Reader::new(path, text)).collect();
+    let documents: Vec<_> = readers.iter().map(Reader::document).collect();
     // A broken file is only reported as broken: what recovery guessed would be reported as wrong a second time.
-    if let Some(faults) = reader.faults() {
+    if let Some(faults) = faults_of(&readers) {
         return Err(faults);
     }
-    let root = Section::new(&reader, document.get_ref(), String::new(), 0);
-    let value = interpret(&root);
-    drop(root);
-    reader.faults().map_or(Ok(value), Err)
+    let root = |(reader, document)| Section::new(reader, Spanned::get_ref(document), String::new(), 0);
+    let roots = Roots(readers.iter().zip(&documents).map(root).collect());
+    let value = interpret(&roots);
+    drop(roots);
+    faults_of(&readers).map_or(Ok(value), Err)
+}
+
+/// The top levels of files that are read as one.
+pub(crate) struct Roots<'d>(Vec<Section<'d>>);
+
+impl<'d> Roots<'d> {
+    /// The tables of an array of tables, of one file after the other.
+    pub(crate) fn sections(&self, key: &'static str) -> Vec<Section<'d>> {
+        self.0.iter().flat_map(|root| root.sections(key)).collect()
+    }
+
+    /// A fault in one of the files, or in another that they name.
+    pub(crate) fn fault_in(&self, file: &Path, line: usize, column: usize, message: impl Into<String>) {
+        if let Some(root) = self.0.first() {
+            root.fault_in(file, line, column, message);
+        }
+    }
+}
+
+/// What was found in all files, in their order.
+fn faults_of(readers: &[Reader<'_>]) -> Option<Faults> {
+    let mut all = Faults::none();
+    for reader in readers {
+        let found = reader.faults();
+        all.left_off += found.left_off;
+        for fault in found.faults {
+            if all.faults.len() < FAULTS_MAX { all.faults.push(fault) } else { all.left_off += 1 }
+        }
+    }
+    (!all.faults.is_empty()).then_some(all)
 }
 
 impl<'d> Section<'d> {
@@ -96,6 +129,11 @@ impl<'d> Section<'d> {
 
     pub(crate) fn at(&self) -> usize {
         self.at
+    }
+
+    /// The file that this is in.
+    pub(crate) fn path(&self) -> &'d Path {
+        self.reader.path
     }
 
     pub(crate) fn fault(&self, at: usize, message: impl Into<String>) {
@@ -110,6 +148,11 @@ impl<'d> Section<'d> {
     /// The line (from 1) of a byte offset.
     pub(crate) fn line(&self, at: usize) -> usize {
         self.reader.place(at).0
+    }
+
+    /// Line and column (from 1) of a byte offset.
+    pub(crate) fn spot(&self, at: usize) -> (usize, usize) {
+        self.reader.place(at)
     }
 
     /// Whether the text of a multi-line string that starts at `at` begins on the line after its quotes.
@@ -318,6 +361,10 @@ impl fmt::Display for Faults {
 }
 
 impl Faults {
+    fn none() -> Self {
+        Self { faults: Vec::new(), left_off: 0 }
+    }
+
     /// A file that could not be read at all.
     pub(crate) fn unreadable(file: &Path, cause: &io::Error) -> Self {
         let message = format!("cannot be read: {cause}");
@@ -358,11 +405,20 @@ impl<'d> Reader<'d> {
         if found.len() < FAULTS_MAX { found.push(fault) } else { *self.left_off.borrow_mut() += 1 }
     }
 
+    /// The file's contents, as far as they are TOML; the rest is a fault.
+    fn document(&self) -> Spanned<DeTable<'d>> {
+        let (document, errors) = DeTable::parse_recoverable(self.text);
+        for error in errors {
+            self.fault(error.span().map_or(0, |span| span.start), error.message());
+        }
+        document
+    }
+
     /// What was found, in the order of the file.
-    fn faults(&self) -> Option<Faults> {
+    fn faults(&self) -> Faults {
         let mut faults = self.found.borrow().clone();
         faults.sort_by_key(|fault| (fault.file != self.path, fault.line, fault.column));
-        (!faults.is_empty()).then(|| Faults { faults, left_off: *self.left_off.borrow() })
+        Faults { faults, left_off: *self.left_off.borrow() }
     }
 }
 

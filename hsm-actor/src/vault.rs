@@ -32,6 +32,7 @@ pub struct Vault {
     root: hmac::Key,
     grant_token: hmac::Key,
     session: SessionKeys,
+    manifest: hmac::Key,
 }
 
 impl Vault {
@@ -48,6 +49,7 @@ impl Vault {
             root: key(Purpose::Root)?,
             grant_token: key(Purpose::GrantToken)?,
             session: SessionKeys::derived(ring.region_key())?,
+            manifest: key(Purpose::Manifest)?,
             ring,
         })
     }
@@ -157,6 +159,7 @@ impl Vault {
             Purpose::SetElement => &self.set_element,
             Purpose::Root => &self.root,
             Purpose::GrantToken => &self.grant_token,
+            Purpose::Manifest => &self.manifest,
         };
         let mut tag = [0; 32];
         tag.copy_from_slice(hmac::sign(key, message).as_ref());

@@ -88,9 +88,10 @@ fn shell(arguments: &Arguments) -> Outcome<()> {
     let (ranges, metrics): (Ranges, _) = (Arc::new(|_| Ok(())), Arc::default());
     let body_bytes = arguments.body_bytes;
     actix_web::rt::System::new().block_on(async {
-        let mut running =
+        let _running =
             serve::start(vec![listener], tls, Limits::default(), ranges, metrics, move |_| Constant { body_bytes })?;
-        Err(running.failed().await.into())
+        // Until the process is killed.
+        std::future::pending().await
     })
 }
 

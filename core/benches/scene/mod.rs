@@ -120,8 +120,8 @@ fn manifest(policy: Option<String>) -> Manifest {
         path: "/".to_owned(),
         policies: vec![NamedPolicy { name: "everything".to_owned(), document: everything.to_owned() }],
         access_keys: vec![AccessKey {
-            id: ACCESS_KEY.to_owned(),
-            secret: Plaintext::new(b"a secret that nobody signs with".to_vec()),
+            id: Some(ACCESS_KEY.to_owned()),
+            secret: Some(Plaintext::new(b"a secret that nobody signs with".to_vec())),
         }],
         ..User::default()
     };

@@ -59,7 +59,7 @@ pub fn hear(question: &Question<'_>, policies: &Policies<'_>) -> Vec<Hearing> {
         Some(document) => hearer.hear(Layer::Endpoint, None, &[document]),
         None => not_asked(Layer::Endpoint, "the request came through no endpoint"),
     });
-    let on_key = permit::is_key(&super::arn::Arn::split(question.resource));
+    let on_key = permit::has_own_policy(&super::arn::Arn::split(question.resource));
     all.push(match policies.key.filter(|key| key.kind() == Kind::Key) {
         _ if !on_key => not_asked(Layer::Key, "the resource is no key"),
         _ if retire => not_asked(Layer::Key, "key policies have no say on kms:RetireGrant"),

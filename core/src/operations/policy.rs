@@ -12,7 +12,7 @@ use crate::key_manager::{Authorized, Planned, run};
 use crate::model::{Empty, GetKeyPolicyResponse, ListKeyPoliciesResponse};
 use crate::operation::{GetKeyPolicy, ListKeyPolicies, Operation, PutKeyPolicy};
 use crate::principals;
-use crate::view::{KeyEntry, Policy};
+use crate::view::{KeyEntry, Policy, RegionView};
 
 /// The only name that a key policy has.
 const POLICY_NAME: &str = "default";

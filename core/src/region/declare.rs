@@ -21,16 +21,30 @@ use crate::registry::{DeclaredKey, Endpoint, Manifest, Vpc};
 use crate::store::{Batch, RowKey, Table};
 use crate::view::RegionView;
 
-const WAIT: Duration = Duration::from_secs(8);
-const TRIES_MAX: usize = 8;
+pub(super) const WAIT: Duration = Duration::from_secs(8);
 
 /// Why a manifest was not applied. Nothing of it was.
 #[derive(Debug, thiserror::Error)]
 pub enum DeclareError {
-    #[error("{what}: {why}")]
-    Malformed { what: String, why: String },
+    /// All that is wrong with it, a line each.
+    #[error("{}", lines(.0))]
+    Malformed(Vec<Wrong>),
     #[error("the manifest could not be applied: {}", .0.code().as_str())]
     Failed(KmsError),
+}
+
+/// What is wrong with a part of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct Wrong {
+    pub what: String,
+    pub why: String,
+}
+
+impl DeclareError {
+    pub(super) fn wrong(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Malformed(vec![Wrong { what: what.into(), why: why.into() }])
+    }
 }
 
 impl From<KmsError> for DeclareError {
@@ -39,34 +53,32 @@ impl From<KmsError> for DeclareError {
     }
 }
 
+fn lines(wrong: &[Wrong]) -> String {
+    wrong.iter().map(Wrong::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// What makes a region as a manifest declares it.
+pub(super) struct Drafted {
+    pub(super) batch: Batch,
+    /// The ids of the access keys that are there with another secret.
+    pub(super) secrets: Vec<String>,
+}
+
 impl Region {
-    /// Makes the region as the manifest declares it. A manifest that declares nothing at all changes nothing.
-    pub async fn declare(&self, manifest: &Manifest) -> Result<(), DeclareError> {
-        if manifest.accounts.is_empty() && manifest.vpcs.is_empty() && manifest.endpoints.is_empty() {
-            return Ok(());
-        }
-        for _ in 0..TRIES_MAX {
-            let view = self.view();
-            let batch = Declaration {
-                region: self,
-                view: &view,
-                batch: Batch::default(),
-                declared: BTreeSet::new(),
-                unique_ids: BTreeMap::new(),
-                members: BTreeSet::new(),
-                trusting: Vec::new(),
-            };
-            let batch = batch.of(manifest).await?;
-            if batch.writes.is_empty() {
-                return Ok(());
-            }
-            match self.store.commit(batch).await.map_err(KmsError::from) {
-                Ok(_) => return Ok(()),
-                Err(KmsError::Conflict) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(KmsError::Overloaded.into())
+    /// The changes that make the region as the manifest declares it, or all that is wrong with it.
+    pub(super) async fn draft(&self, view: &RegionView, manifest: &Manifest) -> Result<Drafted, DeclareError> {
+        let declaration = Declaration {
+            region: self,
+            view,
+            batch: Batch::default(),
+            declared: BTreeSet::new(),
+            unique_ids: BTreeMap::new(),
+            members: BTreeSet::new(),
+            trusting: Vec::new(),
+            secrets: Vec::new(),
+            wrong: Vec::new(),
+        };
+        declaration.of(manifest).await
     }
 }
 
@@ -82,29 +94,50 @@ struct Declaration<'a> {
     trusting: Vec<(String, String, RoleRecord)>,
     /// Accounts that are in an organization.
     members: BTreeSet<AccountId>,
+    secrets: Vec<String>,
+    wrong: Vec<Wrong>,
 }
 
 impl Declaration<'_> {
-    async fn of(mut self, manifest: &Manifest) -> Result<Batch, DeclareError> {
+    async fn of(mut self, manifest: &Manifest) -> Result<Drafted, DeclareError> {
         for vpc in &manifest.vpcs {
-            self.vpc(vpc)?;
+            let done = self.vpc(vpc);
+            self.noted(done)?;
         }
         for endpoint in &manifest.endpoints {
-            self.endpoint(endpoint)?;
+            let done = self.endpoint(endpoint);
+            self.noted(done)?;
         }
         for account in &manifest.accounts {
-            self.account(account).await?;
+            let done = self.account(account).await;
+            self.noted(done)?;
         }
         let done = self.trust();
         self.noted(done)?;
         for organization in &manifest.organizations {
-            self.organization(organization)?;
+            let done = self.organization(organization);
+            self.noted(done)?;
         }
         for key in &manifest.keys {
-            self.key(key).await?;
+            let done = self.key(key).await;
+            self.noted(done)?;
+        }
+        if !self.wrong.is_empty() {
+            return Err(DeclareError::Malformed(self.wrong));
         }
         self.remove_the_rest();
-        Ok(self.batch)
+        Ok(Drafted { batch: self.batch, secrets: self.secrets })
+    }
+
+    /// Goes on after what is wrong, so that all of it is found at once; not after a failure.
+    fn noted(&mut self, done: Result<(), DeclareError>) -> Result<(), DeclareError> {
+        match done {
+            Err(DeclareError::Malformed(wrong)) => {
+                self.wrong.extend(wrong);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn vpc(&mut self, vpc: &Vpc) -> Result<(), DeclareError> {
@@ -139,7 +172,7 @@ impl Declaration<'_> {
     }
 
     async fn key(&mut self, key: &DeclaredKey) -> Result<(), DeclareError> {
-        let malformed = |why: &str| DeclareError::Malformed { what: format!("key {}", key.id), why: why.to_owned() };
+        let malformed = |why: &str| DeclareError::wrong(format!("key {}", key.id), why);
         let id = KeyId::parse(&key.id).ok_or_else(|| malformed("its id is not one of a key"))?;
         match self.view.key(id) {
             Some(present) if present.record.account.as_str() == key.account => return Ok(()),
@@ -212,12 +245,9 @@ impl Declaration<'_> {
 }
 
 fn account_id(text: &str) -> Result<AccountId, DeclareError> {
-    let malformed = || DeclareError::Malformed { what: format!("account {text}"), why: "not twelve digits".to_owned() };
-    AccountId::parse(text).ok_or_else(malformed)
+    AccountId::parse(text).ok_or_else(|| DeclareError::wrong(format!("account {text}"), "not twelve digits"))
 }
 
 fn parse(text: &str, kind: Kind, what: &str) -> Result<(), DeclareError> {
-    let malformed =
-        |error: crate::authz::Malformed| DeclareError::Malformed { what: what.to_owned(), why: error.to_string() };
-    Document::parse(text, kind).map(drop).map_err(malformed)
+    Document::parse(text, kind).map(drop).map_err(|error| DeclareError::wrong(what, error.to_string()))
 }

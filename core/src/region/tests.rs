@@ -165,7 +165,7 @@ fn a_declared_key_is_made_once_and_never_taken_from_another() {
         let named = scene.ask("admin", "DescribeKey", json!({ "KeyId": "alias/taken" })).await.unwrap();
         assert_eq!(named["KeyMetadata"]["Arn"], other);
         let revision = scene.region.revision();
-        scene.region.declare(&with(declared(HERE, &["alias/new"]))).await.unwrap();
+        scene.region.declare(&with(declared(HERE, &["alias/taken", "alias/new"]))).await.unwrap();
         assert_eq!(scene.region.revision(), revision);
         let refused = scene.region.declare(&with(declared(ELSEWHERE, &[]))).await;
         assert!(matches!(refused, Err(DeclareError::Malformed { .. })));

@@ -22,6 +22,9 @@ use crate::store::{Event, Revision, Row, RowKey, Table};
 const SHUT_ENDPOINT: &str =
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}"#;
 
+/// How the keys of the rows begin that hold the region's declaration.
+pub(crate) const DECLARED: &str = "declared/";
+
 /// A row that cannot be part of a view.
 #[derive(Debug, thiserror::Error)]
 pub enum BadRow {
@@ -132,7 +135,13 @@ impl Builder {
                 Ok(())
             }
             Table::Endpoint => self.put_network(NetworkRecord::decode(&row.body)?, row.version, key),
-            _ => Ok(()),
+            Table::Meta => {
+                if key.key.starts_with(DECLARED) {
+                    self.view.declared.insert(key.key.as_str().into(), row.clone());
+                }
+                Ok(())
+            }
+            Table::Request => Ok(()),
         }
     }
 
@@ -144,7 +153,8 @@ impl Builder {
             Table::Grant => self.delete_grant(key),
             Table::Identity => self.delete_identity(key),
             Table::Endpoint => self.delete_network(key),
-            _ => {}
+            Table::Meta => drop(self.view.declared.remove(key.key.as_str())),
+            Table::Request => {}
         }
     }
 

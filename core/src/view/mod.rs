@@ -15,6 +15,7 @@ use std::sync::Arc;
 use imbl::{HashMap, OrdMap, OrdSet};
 use kms_hsm::MaterialId;
 
+pub(crate) use self::build::DECLARED;
 pub use self::build::{BadRow, Builder};
 pub use self::entry::{
     Credential, Endpoint, GrantEntry, Grants, GrantsOf, KeyEntry, KeyUse, MaterialEntry, Policy, Vpc,
@@ -23,7 +24,7 @@ pub use self::identity::{Attached, Identity, Issuer, IssuerKeys, Membership, Reg
 use crate::clock::Timestamp;
 use crate::id::{AccountId, AliasName, KeyId, KeyRef, Place};
 use crate::key::record::{AliasRecord, IdentityRecord};
-use crate::store::Revision;
+use crate::store::{Revision, Row};
 
 /// The state of the region at one revision.
 #[derive(Clone, Debug)]
@@ -57,6 +58,8 @@ pub struct RegionView {
     credentials: HashMap<Arc<str>, Arc<Credential>>,
     vpcs: HashMap<Arc<str>, Arc<Vpc>>,
     endpoints: HashMap<Arc<str>, Arc<Endpoint>>,
+    /// What the region was last declared to be, in the pieces in which it is stored, by row key.
+    declared: OrdMap<Arc<str>, Row>,
     /// What stands in for the policy of an endpoint that is not here: it allows nothing.
     pub shut_endpoint: Arc<Policy>,
 }
@@ -91,6 +94,7 @@ impl RegionView {
             credentials: HashMap::new(),
             vpcs: HashMap::new(),
             endpoints: HashMap::new(),
+            declared: OrdMap::new(),
             shut_endpoint,
         }
     }
@@ -237,6 +241,11 @@ impl RegionView {
 
     pub fn vpcs(&self) -> impl Iterator<Item = &Arc<Vpc>> {
         self.vpcs.values()
+    }
+
+    /// The pieces of the last declaration in their order, each with its row key.
+    pub(crate) fn declared(&self) -> impl Iterator<Item = (&Arc<str>, &Row)> {
+        self.declared.iter()
     }
 
     pub fn endpoints(&self) -> impl Iterator<Item = &Arc<Endpoint>> {

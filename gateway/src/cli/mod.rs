@@ -1,9 +1,12 @@
 //! The command line: what can be asked of the binary, and how its answers become exit codes.
 //! Knows words and exit codes; what a command does, its own file knows.
 
+mod apply;
 mod audit;
 mod check_config;
+mod key;
 mod policy;
+mod region;
 mod serve;
 
 use std::fmt::Display;
@@ -33,6 +36,14 @@ enum Command {
     Serve(serve::Arguments),
     /// Say what is wrong with a configuration file, and with the manifest that it names
     CheckConfig(check_config::Arguments),
+    /// Make a running region as manifests declare it
+    Apply(apply::Files),
+    /// Say what `apply` would change; exit code 1 when that is anything
+    Diff(apply::Files),
+    /// Show as a manifest what a running region was declared to be
+    Get(apply::Wanted),
+    /// Look after a key of a running region, past its policy
+    Key(key::Arguments),
     /// Look after the audit log
     Audit(audit::Arguments),
     /// Try policies offline, before they are put anywhere
@@ -44,6 +55,10 @@ pub(crate) fn run() -> ExitCode {
     let arguments = CommandLine::parse();
     match arguments.command {
         Some(Command::CheckConfig(arguments)) => check_config::run(&arguments),
+        Some(Command::Apply(arguments)) => apply::apply(&arguments),
+        Some(Command::Diff(arguments)) => apply::diff(&arguments),
+        Some(Command::Get(arguments)) => apply::get(&arguments),
+        Some(Command::Key(arguments)) => key::run(&arguments),
         Some(Command::Audit(arguments)) => audit::run(&arguments),
         Some(Command::Policy(arguments)) => policy::run(&arguments),
         Some(Command::Serve(arguments)) => serve(arguments),

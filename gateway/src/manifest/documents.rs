@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use kms_core::authz::{Document, Kind, Malformed, PrincipalName};
 
-use super::Reading;
-use crate::toml_file::{self, Located, Section};
+use super::{Reading, beside};
+use crate::toml_file::{self, Located, Roots, Section};
 
 /// The longest policy, in bytes; AWS KMS's limit for the text of a key policy in a request.
 const POLICY_BYTES_MAX: u64 = 131_072;
 /// The longest key set of an issuer, in bytes.
 const JWKS_BYTES_MAX: u64 = 65_536;
+const NO_KEY_SET: &str = "not a JSON Web Key Set: it has no list `keys`";
 /// IAM and STS quotas: characters of a managed policy, white space not counted.
 const MANAGED_CHARACTERS_MAX: usize = 6_144;
 
@@ -48,12 +49,12 @@ impl Wanted {
     }
 }
 
-/// Where a document stands.
+/// Where a document stands: a place in the manifest, or a file of its own, as a whole.
 #[derive(Clone)]
-enum Place {
-    /// In the manifest, at this offset.
-    Inline(usize),
-    File(PathBuf),
+struct Place {
+    path: PathBuf,
+    line: usize,
+    column: usize,
 }
 
 /// Everyone whom a policy may name, and whom policies name.
@@ -67,7 +68,7 @@ pub(super) struct Principals {
 
 impl Principals {
     /// Reports whom policies name and nobody declares. A session's role must be there, and a federated user's account.
-    pub(super) fn check(&self, root: &Section<'_>) {
+    pub(super) fn check(&self, root: &Roots<'_>) {
         let role_names: BTreeSet<(&str, &str)> = self.declared.iter().filter_map(role_name).collect();
         for (place, name) in &self.named {
             let is_there = match name {
@@ -84,22 +85,29 @@ impl Principals {
                 name => self.declared.contains(name),
             };
             if !is_there {
-                place.fault(root, format!("a statement names {name}, which is not declared"));
+                let message = format!("a statement names {name}, which is not declared");
+                root.fault_in(&place.path, place.line, place.column, message);
             }
         }
     }
 }
 
 impl Place {
+    fn of(section: &Section<'_>, at: usize) -> Self {
+        let (line, column) = section.spot(at);
+        Self { path: section.path().to_owned(), line, column }
+    }
+
+    fn whole(path: PathBuf) -> Self {
+        Self { path, line: 0, column: 0 }
+    }
+
     fn fault(&self, section: &Section<'_>, message: String) {
-        match self {
-            Self::Inline(at) => section.fault(*at, message),
-            Self::File(path) => section.fault_in(path, 0, 0, message),
-        }
+        section.fault_in(&self.path, self.line, self.column, message);
     }
 }
 
-impl Reading<'_> {
+impl Reading {
     /// A policy's JSON text, given here or in a file of its own; `None` when neither is there or it is faulty.
     pub(super) fn document(
         &mut self,
@@ -109,10 +117,10 @@ impl Reading<'_> {
     ) -> Option<String> {
         let (text, place) = match (section.text(text_key), section.text(file_key)) {
             (None, None) => return None,
-            (Some(inline), None) => (inline_object(section, &inline, text_key)?, Place::Inline(inline.at)),
+            (Some(inline), None) => (inline_object(section, &inline, text_key)?, Place::of(section, inline.at)),
             (None, Some(file)) => {
-                let path = self.folder.join(file.value);
-                (object_in_file(section, &file, &path, POLICY_BYTES_MAX)?, Place::File(path))
+                let path = beside(section, file.value);
+                (object_in_file(section, &file, &path, POLICY_BYTES_MAX)?, Place::whole(path))
             }
             (Some(_), Some(file)) => {
                 section.fault(file.at, format!("`{text_key}` and `{file_key}` exclude each other"));
@@ -156,15 +164,29 @@ impl Reading<'_> {
 
     /// An issuer's key set, from a file.
     pub(super) fn key_set(&self, section: &Section<'_>, file: &Located<&str>) -> Option<String> {
-        let path = self.folder.join(file.value);
+        let path = beside(section, file.value);
         let text = object_in_file(section, file, &path, JWKS_BYTES_MAX)?;
-        let set: serde_json::Value = serde_json::from_str(&text).ok()?;
-        if !set.get("keys").is_some_and(serde_json::Value::is_array) {
-            section.fault_in(&path, 0, 0, "not a JSON Web Key Set: it has no list `keys`");
+        if !is_key_set(&text) {
+            section.fault_in(&path, 0, 0, NO_KEY_SET);
             return None;
         }
         Some(text)
     }
+}
+
+/// An issuer's key set that stands in the manifest.
+pub(super) fn inline_key_set(section: &Section<'_>, inline: &Located<&str>) -> Option<String> {
+    let text = inline_object(section, inline, "jwks")?;
+    if !is_key_set(&text) {
+        section.fault(inline.at, NO_KEY_SET);
+        return None;
+    }
+    Some(text)
+}
+
+fn is_key_set(text: &str) -> bool {
+    let set: Option<serde_json::Value> = serde_json::from_str(text).ok();
+    set.is_some_and(|set| set.get("keys").is_some_and(serde_json::Value::is_array))
 }
 
 fn role_name(name: &PrincipalName) -> Option<(&str, &str)> {

@@ -9,9 +9,9 @@ use kms_core::registry::{
 };
 use zeroize::Zeroizing;
 
-use super::documents::Wanted;
+use super::documents::{Wanted, inline_key_set};
 use super::grammar::Rule;
-use super::{Reading, checked, grammar, optional, tags};
+use super::{Reading, beside, checked, grammar, optional, tags};
 use crate::toml_file::{self, Located, Section};
 
 const SECRET_FILE_BYTES_MAX: u64 = 256;
@@ -25,7 +25,7 @@ const SESSION_SECONDS_MAX: u32 = 43_200;
 /// IAM quotas: client ids of one OpenID Connect provider.
 const CLIENT_IDS_MAX: usize = 100;
 
-impl Reading<'_> {
+impl Reading {
     pub(super) fn account(&mut self, section: &Section<'_>) -> Account {
         let id = self.claimed_text(section, "id", "account", grammar::account_id);
         self.principals.declared.insert(PrincipalName::Account(id.clone()));
@@ -106,20 +106,26 @@ impl Reading<'_> {
         }
         let client_ids = ids.into_iter().filter_map(|id| checked(section, Some(id), "client_ids", grammar::client_id));
         let client_ids = client_ids.map(|id| id.value.to_owned()).collect();
-        let jwks = match (section.text("jwks_file"), section.text("jwks_url")) {
-            (Some(file), None) => self.key_set(section, &file).map(JwksSource::Given),
-            (None, Some(at)) => checked(section, Some(at), "jwks_url", grammar::https_url)
+        let jwks = self.keys_of(section)?;
+        Some(Issuer { url: url.value.to_owned(), client_ids, jwks })
+    }
+
+    /// Where the keys of an issuer come from; exactly one of these says so.
+    fn keys_of(&self, section: &Section<'_>) -> Option<JwksSource> {
+        match (section.text("jwks_file"), section.text("jwks"), section.text("jwks_url")) {
+            (Some(file), None, None) => self.key_set(section, &file).map(JwksSource::Given),
+            (None, Some(inline), None) => inline_key_set(section, &inline).map(JwksSource::Given),
+            (None, None, Some(at)) => checked(section, Some(at), "jwks_url", grammar::https_url)
                 .map(|at| JwksSource::Url(at.value.to_owned())),
-            (None, None) => {
-                section.fault(section.at(), "an issuer needs `jwks_file` or `jwks_url`");
+            (None, None, None) => {
+                section.fault(section.at(), "an issuer needs `jwks_file`, `jwks` or `jwks_url`");
                 None
             }
-            (Some(_), Some(at)) => {
-                section.fault(at.at, "`jwks_file` and `jwks_url` exclude each other");
+            _ => {
+                section.fault(section.at(), "`jwks_file`, `jwks` and `jwks_url` exclude each other");
                 None
             }
-        };
-        Some(Issuer { url: url.value.to_owned(), client_ids, jwks: jwks? })
+        }
     }
 
     /// A required name that no other of its kind in the account may have. IAM: names differ by more than case.
@@ -184,35 +190,56 @@ impl Reading<'_> {
         }
     }
 
+    /// With a secret, or the one of this id that is there already, or, without an id, one that the service makes.
     fn access_key(&mut self, section: &Section<'_>) -> AccessKey {
-        let id = self.claimed_text(section, "id", "access key", grammar::access_key_id);
+        let id = self.access_key_id(section);
         let secret = match (section.text("secret"), section.text("secret_file")) {
             (Some(inline), None) => Some((Zeroizing::new(inline.value.to_owned()), inline.at)),
-            (None, Some(file)) => self.secret_file(section, &file).map(|secret| (secret, file.at)),
-            (None, None) => {
-                section.fault(section.at(), "an access key needs `secret` or `secret_file`");
-                None
-            }
+            (None, Some(file)) => short_file(section, &file).map(|secret| (secret, file.at)),
+            (None, None) => None,
             (Some(_), Some(file)) => {
                 section.fault(file.at, "`secret` and `secret_file` exclude each other");
                 None
             }
         };
+        let is_named = section.text("id").is_some() || section.text("id_file").is_some();
+        if let Some((_, at)) = secret.as_ref().filter(|_| !is_named) {
+            section.fault(*at, "a secret needs `id` or `id_file`");
+        }
         // The secret itself must never stand in a message.
         if let Some((Err(must), at)) = secret.as_ref().map(|(secret, at)| (grammar::secret(secret), *at)) {
             section.fault(at, format!("the secret {must}"));
         }
-        let bytes = secret.map(|(secret, _)| secret.as_bytes().to_vec()).unwrap_or_default();
-        AccessKey { id, secret: Plaintext::new(bytes) }
+        AccessKey { id, secret: secret.map(|(secret, _)| Plaintext::new(secret.as_bytes().to_vec())) }
     }
 
-    fn secret_file(&self, section: &Section<'_>, file: &Located<&str>) -> Option<Zeroizing<String>> {
-        match toml_file::text_of(&self.folder.join(file.value), SECRET_FILE_BYTES_MAX) {
-            Ok(text) => Some(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())),
-            Err(cause) => {
-                section.fault(file.at, format!("`{}` cannot be read: {cause}", file.value));
-                None
+    fn access_key_id(&mut self, section: &Section<'_>) -> Option<String> {
+        let (id, at) = match (section.text("id"), section.text("id_file")) {
+            (None, None) => return None,
+            (Some(inline), None) => (inline.value.to_owned(), inline.at),
+            (None, Some(file)) => (short_file(section, &file)?.to_string(), file.at),
+            (Some(_), Some(file)) => {
+                section.fault(file.at, "`id` and `id_file` exclude each other");
+                return None;
             }
+        };
+        // A file that was meant to be the secret's may stand here, so what is in it is not shown.
+        if let Err(must) = grammar::access_key_id(&id) {
+            section.fault(at, format!("the access key's id {must}"));
+            return None;
+        }
+        self.claim(section, "access key", &id, at);
+        Some(id)
+    }
+}
+
+/// A file of one line, such as a secret; without the line's end.
+fn short_file(section: &Section<'_>, file: &Located<&str>) -> Option<Zeroizing<String>> {
+    match toml_file::text_of(&beside(section, file.value), SECRET_FILE_BYTES_MAX) {
+        Ok(text) => Some(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())),
+        Err(cause) => {
+            section.fault(file.at, format!("`{}` cannot be read: {cause}", file.value));
+            None
         }
     }
 }

@@ -23,7 +23,7 @@ struct Tree {
     units: BTreeMap<String, (String, usize)>,
 }
 
-impl Reading<'_> {
+impl Reading {
     pub(super) fn organization(&mut self, section: &Section<'_>) -> Organization {
         let id = self.claimed_text(section, "id", "organization", grammar::organization_id);
         let root = self.claimed_text(section, "root", "root", grammar::root_id);

@@ -40,8 +40,8 @@ fn the_demo_reads_back() {
     assert_eq!(names, [demo::ADMINISTRATOR, demo::APPLICATION, demo::PARTNER]);
     for user in users {
         let [key] = user.access_keys.as_slice() else { panic!("{user:?}") };
-        assert!(key.id.starts_with("AKIA") && key.id.len() == 20, "{}", key.id);
-        assert_eq!(key.secret.len(), 40);
+        assert!(key.id.as_ref().is_some_and(|id| id.starts_with("AKIA") && id.len() == 20), "{key:?}");
+        assert_eq!(key.secret.as_ref().unwrap().len(), 40);
         assert_eq!((user.path.as_str(), user.policies.len()), ("/", 1));
     }
     let [open, strict] = manifest.endpoints.as_slice() else { panic!("{manifest:?}") };
@@ -315,12 +315,64 @@ fn documents_and_secrets_may_stand_in_files() {
     let manifest = parse(&path, text).unwrap();
     let user = &manifest.accounts[0].users[0];
     assert_eq!(user.policies[0].document, POLICY);
-    assert_eq!(user.access_keys[0].secret.expose(), b"wJalrXUtnFEMI/K7MDENG");
+    assert_eq!(user.access_keys[0].secret.as_ref().unwrap().expose(), b"wJalrXUtnFEMI/K7MDENG");
 
     std::fs::write(folder.path().join("policy.json"), "{\n \"Statement\"\n}").unwrap();
     let found = parse(&path, text).unwrap_err();
     let [fault] = found.faults.as_slice() else { panic!("{found}") };
     assert_eq!((fault.file.clone(), fault.line), (folder.path().join("policy.json"), 3), "{found}");
+}
+
+#[test]
+fn several_files_make_one_manifest_and_each_fault_names_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    std::fs::create_dir(folder.path().join("net")).unwrap();
+    let (accounts, networks) = BASE.split_at(BASE.find("[[vpc]]").unwrap());
+    let accounts = write("accounts.toml", accounts);
+    write("net/open.json", POLICY);
+    let networks = write("net/networks.toml", &format!("{networks}policy_file = \"open.json\"\n"));
+    let Err(faults) = load_all(&[&accounts, &networks]) else { panic!("an endpoint's policy has no principal here") };
+    assert!(faults.to_string().starts_with(&folder.path().join("net/open.json").display().to_string()), "{faults}");
+    std::fs::remove_file(folder.path().join("net/open.json")).unwrap();
+    let found = load_all(&[&accounts, &networks, &accounts]).unwrap_err().to_string();
+    let expected = [
+        format!("{}:2:6: account `111122223333` is declared twice; first on line 2", accounts.display()),
+        format!("{}:9:15: `open.json` cannot be read: No such file", networks.display()),
+    ];
+    assert_eq!(found.lines().count(), 2, "{found}");
+    assert!(expected.iter().all(|fault| found.contains(fault.as_str())), "{found}");
+    let found = load_all(&["no/such.toml", "nor/this.toml"]).unwrap_err().to_string();
+    assert!(found.contains("no/such.toml: cannot be read") && found.contains("nor/this.toml: cannot be read"));
+}
+
+#[test]
+fn access_keys_may_be_given_by_file_kept_or_left_to_be_made() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("id"), "AKIAIOSFODNN7EXAMPLE\n").unwrap();
+    std::fs::write(folder.path().join("secret"), "wJalrXUtnFEMI/K7MDENG\n").unwrap();
+    let with = |keys: &str| {
+        let user = "[[account]]\nid = \"111122223333\"\n[[account.user]]\nname = \"u\"\n";
+        parse(&folder.path().join("m.toml"), &format!("{user}access_keys = [{keys}]\n"))
+    };
+    let manifest =
+        with(r#"{ id_file = "id", secret_file = "secret" }, { id = "AKIAI44QH8DHBEXAMPLE" }, {}, {}"#).unwrap();
+    let keys: Vec<_> = manifest.access_keys().map(|(_, _, key)| (key.id.as_deref(), key.secret.is_some())).collect();
+    let (given, kept) = (Some("AKIAIOSFODNN7EXAMPLE"), Some("AKIAI44QH8DHBEXAMPLE"));
+    assert_eq!(keys, [(given, true), (kept, false), (None, false), (None, false)]);
+    for (keys, expected) in [
+        (r#"{ secret_file = "secret" }"#, "a secret needs `id` or `id_file`"),
+        (r#"{ id = "AKIAIOSFODNN7EXAMPLE", id_file = "id" }"#, "`id` and `id_file` exclude each other"),
+        // What stands in the wrong file is not shown.
+        (r#"{ id_file = "secret" }"#, "the access key's id must be"),
+    ] {
+        let found = with(keys).unwrap_err().to_string();
+        assert!(found.contains(expected) && !found.contains("wJalr") && found.lines().count() == 1, "{found}");
+    }
 }
 
 proptest! {

@@ -13,11 +13,13 @@ use actix_http::{ConnectionType, HttpMessage, Request, Response, StatusCode};
 use actix_web::web::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use kms_core::clock::{Clock, SystemClock};
+use kms_core::request::Source;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::connection::{Shell, Tie};
-use super::{Answer, Arrived, Headers, Origin, Service, health};
+use super::{Answer, Arrived, Connection, Headers, Origin, Service, health};
+use crate::listener::Role;
 use crate::wire;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -41,6 +43,7 @@ impl<S: Service> Http<S> {
             // Each connection is made with its data.
             return response(wire::internal(), &request_id(), true);
         };
+        let asserted = self.asserted(&connection);
         let received = pulse.begin();
         let request_id = request_id();
         let answer = match (self.body(&mut request, received).await, &connection.origin) {
@@ -70,9 +73,18 @@ impl<S: Service> Http<S> {
                 refusal
             }
         };
-        let close = answer.close || self.shell.drain.is_draining();
+        let is_gone = asserted.is_some_and(|source| (self.shell.ranges)(&source).is_err());
+        let close = answer.close || is_gone || self.shell.drain.is_draining();
         pulse.answered(close);
         response(answer, &request_id, close)
+    }
+
+    /// Where a connection comes from that only a balancer says: its listener stays when an endpoint goes.
+    fn asserted(&self, connection: &Connection) -> Option<Source> {
+        match (&*self.shell.role, &connection.origin) {
+            (Role::Balancer(_), Origin::Client(source)) => Some(source.clone()),
+            _ => None,
+        }
     }
 
     /// A panic in the service ends the request, not the connection or the worker.

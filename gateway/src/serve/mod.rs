@@ -8,33 +8,33 @@ mod headers;
 mod health;
 mod http;
 mod limits;
+mod listeners;
 mod origin;
 mod stream;
 mod tls;
+mod workers;
 
-use std::any::Any;
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use actix_web::dev::{Server, fn_factory, fn_service};
 use futures_util::future::LocalBoxFuture;
 use kms_core::clock::Timestamp;
 use kms_core::request::{Source, Tls};
-use tokio::net::{TcpSocket, TcpStream};
 use zeroize::Zeroizing;
 
+use self::connection::Shell;
+use self::drain::Drain;
+use self::workers::Workers;
 use crate::listener::{Listener, Role, Stranger};
 use crate::metrics::Metrics;
 
-pub use drain::Running;
 pub use headers::Headers;
 pub use limits::Limits;
+pub use listeners::{Bound, Running, Unbound};
 pub use origin::Origin;
 pub use tls::{TlsConfigHandle, TlsError};
 
@@ -118,9 +118,8 @@ impl fmt::Debug for Answer {
 /// may answer differently when the registry has changed.
 pub type Ranges = Arc<dyn Fn(&Source) -> Result<(), Stranger> + Send + Sync>;
 
-/// Serves on all `listeners` until the result is drained or dropped. Must be called within an actix `System`, on whose
-/// thread the accepting is supervised. `service_for_worker` is called once on each worker's thread; a worker that
-/// replaces one that died counts on.
+/// Serves on all `listeners` until the result is drained or dropped. Must be called within an actix `System`.
+/// `service_for_worker` is called once on each worker's thread; a worker that replaces one that died counts on.
 pub fn start<S, F>(
     listeners: Vec<Listener>,
     tls: TlsConfigHandle,
@@ -131,70 +130,29 @@ pub fn start<S, F>(
 ) -> io::Result<Running>
 where
     S: Service,
-    F: Fn(usize) -> S + Clone + Send + 'static,
+    F: Fn(usize) -> S + Clone + Send + Sync + 'static,
 {
-    let drain = drain::Drain::default();
     let expiring = tls.clone();
     metrics.gauge("kannuki_certificate_expiry_timestamp_seconds", "When the certificate expires.", move || {
         expiring.expires_at().epoch_seconds()
     });
-    let worker_count = Arc::new(AtomicUsize::new(0));
-    let mut builder = Server::build()
-        .workers(limits.workers.clamp(1, 512))
-        .max_concurrent_connections(limits.connections_max.div_ceil(limits.workers.max(1)).max(1))
-        .shutdown_timeout(limits.drain_deadline.as_secs().max(1))
-        .disable_signals();
-    let mut addresses = Vec::with_capacity(listeners.len());
-    for Listener { address, role } in listeners {
-        let socket = listening(address)?;
-        addresses.push(socket.local_addr()?);
-        let shell = connection::Shell {
-            role: Arc::new(role),
-            tls: tls.clone(),
-            limits: limits.clone(),
-            ranges: ranges.clone(),
-            metrics: metrics.clone(),
-            drain: drain.clone(),
-        };
-        let (worker_count, service_for_worker) = (worker_count.clone(), service_for_worker.clone());
-        builder = builder.listen(format!("kms {address}"), socket, move || {
-            let (shell, worker_count, service_for_worker) =
-                (shell.clone(), worker_count.clone(), service_for_worker.clone());
-            fn_factory(move || {
-                let service = of_this_worker(&worker_count, &service_for_worker);
-                let connections = connection::Connections::new(shell.clone(), service);
-                async move {
-                    let connections = connections.await?;
-                    Ok::<_, ()>(fn_service(move |tcp: TcpStream| connections.clone().serve(tcp)))
-                }
-            })
-        })?;
-    }
-    Ok(Running::new(builder.run(), addresses, drain, limits))
-}
-
-/// Binds and listens; the queue of connections not yet accepted is long enough for a burst of new clients.
-fn listening(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    let named = |cause: io::Error| io::Error::new(cause.kind(), format!("cannot listen on {address}: {cause}"));
-    socket.bind(address).map_err(named)?;
-    socket.listen(1024).map_err(named)?.into_std()
-}
-
-/// A worker serves all listeners with one service; actix asks for each listener anew.
-fn of_this_worker<S: Service>(worker_count: &AtomicUsize, service_for_worker: &impl Fn(usize) -> S) -> S {
-    thread_local! {
-        static SERVICES: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
-    }
-    SERVICES.with_borrow_mut(|services| {
-        if let Some(known) = services.iter().find_map(|service| service.downcast_ref::<S>()) {
-            return known.clone();
-        }
-        let service = service_for_worker(worker_count.fetch_add(1, Ordering::Relaxed));
-        services.push(Box::new(service.clone()));
-        service
-    })
+    let workers = Workers::start(limits.workers.clamp(1, 512), service_for_worker);
+    let seats_max = u32::try_from(limits.connections_max.max(1)).unwrap_or(u32::MAX);
+    let patience = (limits.drain_grace, limits.drain_deadline);
+    let mut running = Running::new(workers, seats_max, patience, move |listener| Shell {
+        role: Arc::new(listener.role.clone()),
+        tls: tls.clone(),
+        limits: limits.clone(),
+        ranges: ranges.clone(),
+        metrics: metrics.clone(),
+        drain: Drain::default(),
+    });
+    let bound = running.bind(listeners).map_err(|unbound| {
+        let all: Vec<_> = unbound.iter().map(Unbound::to_string).collect();
+        io::Error::other(all.join("; "))
+    })?;
+    running.take_up(bound)?;
+    Ok(running)
 }
 
 #[cfg(test)]

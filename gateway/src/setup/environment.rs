@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use kms_core::registry::{AccessKey, Manifest};
+use kms_core::registry::{Manifest, Plaintext};
 use zeroize::Zeroizing;
 
 use super::Plan;
@@ -23,15 +23,21 @@ pub(super) fn address_of(listeners: &[Listener], endpoint: &str) -> Option<Socke
     listeners.iter().find(of_endpoint).map(|listener| listener.address)
 }
 
-/// The first access key of a user.
-pub(super) fn access_key<'m>(manifest: &'m Manifest, account: &str, user: &str) -> Option<&'m AccessKey> {
-    let account = manifest.accounts.iter().find(|declared| declared.id == account)?;
-    account.users.iter().find(|declared| declared.name == user)?.access_keys.first()
+/// The first access key of a user that the manifest has the secret of.
+pub(super) fn access_key<'m>(manifest: &'m Manifest, account: &str, user: &str) -> Option<(&'m str, &'m Plaintext)> {
+    let mut own = manifest.access_keys().filter(|(in_account, of, _)| (*in_account, *of) == (account, user));
+    own.find_map(|(_, _, key)| Some((key.id.as_deref()?, key.secret.as_ref()?)))
 }
 
-/// The `export` lines with which `aws` and the SDKs reach `address` as the owner of `key`, to be sourced by any shell.
-pub(super) fn exports(address: SocketAddr, ca: &Path, region: &str, key: &AccessKey) -> Zeroizing<String> {
-    let secret = Zeroizing::new(String::from_utf8_lossy(key.secret.expose()).into_owned());
+/// The `export` lines with which `aws` and the SDKs reach `address` as the owner of an access key, to be
+/// sourced by any shell.
+pub(super) fn exports(
+    address: SocketAddr,
+    ca: &Path,
+    region: &str,
+    (id, secret): (&str, &Plaintext),
+) -> Zeroizing<String> {
+    let secret = Zeroizing::new(String::from_utf8_lossy(secret.expose()).into_owned());
     let url = format!("https://{address}");
     let ca = ca.to_string_lossy();
     let variables: [(&str, &str); 7] = [
@@ -40,7 +46,7 @@ pub(super) fn exports(address: SocketAddr, ca: &Path, region: &str, key: &Access
         ("AWS_CA_BUNDLE", &ca),
         ("AWS_REGION", region),
         ("AWS_DEFAULT_REGION", region),
-        ("AWS_ACCESS_KEY_ID", &key.id),
+        ("AWS_ACCESS_KEY_ID", id),
         ("AWS_SECRET_ACCESS_KEY", &secret),
     ];
     let quoted = variables.iter().map(|(name, value)| Zeroizing::new(format!("export {name}={}\n", quote(value))));

@@ -16,6 +16,7 @@ pub enum Purpose {
     SetElement,
     Root,
     GrantToken,
+    Manifest,
 }
 
 impl Purpose {
@@ -25,6 +26,7 @@ impl Purpose {
             Self::SetElement => b"set element",
             Self::Root => b"root",
             Self::GrantToken => b"grant token",
+            Self::Manifest => b"manifest",
         }
     }
 }
@@ -62,7 +64,8 @@ mod tests {
     use super::*;
     use crate::testing;
 
-    const PURPOSES: [Purpose; 4] = [Purpose::Row, Purpose::SetElement, Purpose::Root, Purpose::GrantToken];
+    const PURPOSES: [Purpose; 5] =
+        [Purpose::Row, Purpose::SetElement, Purpose::Root, Purpose::GrantToken, Purpose::Manifest];
 
     #[test]
     fn purposes_messages_and_rings_differ() {
@@ -73,7 +76,7 @@ mod tests {
             .into_iter()
             .flat_map(|vault| PURPOSES.into_iter().flat_map(move |purpose| tags(vault, purpose)))
             .collect();
-        assert_eq!(all.len(), 2 * 4 * 3);
+        assert_eq!(all.len(), 2 * 5 * 3);
     }
 
     #[test]

@@ -101,8 +101,8 @@ fn user(name: &str, statements: Vec<Value>) -> User {
         path: "/".to_owned(),
         policies: if statements.is_empty() { Vec::new() } else { vec![policy] },
         access_keys: vec![AccessKey {
-            id: access_key(name),
-            secret: Plaintext::new(b"a secret that nobody signs with".to_vec()),
+            id: Some(access_key(name)),
+            secret: Some(Plaintext::new(b"a secret that nobody signs with".to_vec())),
         }],
         ..User::default()
     }

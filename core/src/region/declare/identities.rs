@@ -21,6 +21,7 @@ use crate::registry::{
     User,
 };
 use crate::store::{RowKey, Table};
+use crate::view::Credential;
 use crate::view::IssuerKeys;
 use crate::view::identity::row;
 
@@ -29,19 +30,23 @@ impl Declaration<'_> {
         let id = account_id(&account.id)?;
         self.register(row::account(id), IdentityRecord::Account { id, name: account.name.clone() });
         for policy in &account.policies {
-            self.managed_policy(id, policy)?;
+            let done = self.managed_policy(id, policy);
+            self.noted(done)?;
         }
         for group in &account.groups {
-            self.group(id, group)?;
+            let done = self.group(id, group);
+            self.noted(done)?;
         }
         for role in &account.roles {
-            self.role(id, role)?;
+            let done = self.role(id, role);
+            self.noted(done)?;
         }
         for issuer in &account.issuers {
             self.issuer(id, issuer);
         }
         for user in &account.users {
-            self.user(id, user).await?;
+            let done = self.user(id, user).await;
+            self.noted(done)?;
         }
         Ok(())
     }
@@ -100,8 +105,10 @@ impl Declaration<'_> {
     pub(super) fn trust(&mut self) -> Result<(), DeclareError> {
         for (arn, key, record) in std::mem::take(&mut self.trusting) {
             let what = format!("the trust policy of {arn}");
-            let trust_policy = self.bound(&record.trust_policy, Kind::Trust, &what)?;
-            self.register(key, IdentityRecord::Role(RoleRecord { trust_policy, ..record }));
+            match self.bound(&record.trust_policy, Kind::Trust, &what) {
+                Ok(trust_policy) => self.register(key, IdentityRecord::Role(RoleRecord { trust_policy, ..record })),
+                Err(error) => self.noted(Err(error))?,
+            }
         }
         Ok(())
     }
@@ -109,10 +116,8 @@ impl Declaration<'_> {
     /// A policy that parses and names only whom there is, as it is to be stored.
     pub(super) fn bound(&self, text: &str, kind: Kind, what: &str) -> Result<String, DeclareError> {
         parse(text, kind, what)?;
-        principals::at_rest(text, &self.view.place, self).map_err(|absent| DeclareError::Malformed {
-            what: what.to_owned(),
-            why: format!("it names {absent}, which is not there"),
-        })
+        principals::at_rest(text, &self.view.place, self)
+            .map_err(|absent| DeclareError::wrong(what, format!("it names {absent}, which is not there")))
     }
 
     fn issuer(&mut self, account: AccountId, issuer: &Issuer) {
@@ -150,22 +155,27 @@ impl Declaration<'_> {
         self.unique_ids.insert(arn.clone(), record.id.clone());
         self.register(key, IdentityRecord::User(record));
         for access_key in &user.access_keys {
-            self.access_key(account, &arn, access_key).await?;
+            let done = self.access_key(account, &arn, access_key).await;
+            self.noted(done)?;
         }
         Ok(())
     }
 
+    /// What has no id yet is for later, when somebody is there to be shown its secret.
     async fn access_key(&mut self, account: AccountId, arn: &str, given: &AccessKey) -> Result<(), DeclareError> {
+        let Some(id) = &given.id else { return Ok(()) };
+        let present = self.view.credential(id).cloned();
+        let Some(secret) = &given.secret else { return self.kept_key(account, arn, id, present.as_deref()) };
         let hsm = &self.region.hsm;
         let deadline = Instant::now() + WAIT;
-        let secret = Plaintext::new(given.secret.expose().to_vec());
-        let wrapped =
-            hsm.run(WrapSecret { owner: given.id.clone(), secret }, deadline).await.map_err(KmsError::from)?;
-        let known = match self.view.credential(&given.id) {
-            Some(credential) if *credential.identity == *arn => {
+        let secret = Plaintext::new(secret.expose().to_vec());
+        let wrapped = hsm.run(WrapSecret { owner: id.clone(), secret }, deadline).await.map_err(KmsError::from)?;
+        let same_secret = match &present {
+            None => false,
+            Some(credential) => {
                 // The same secret wraps to other bytes each time; it is the same if the same signing key comes of it.
                 let probe = |wrapped| SigningKey {
-                    owner: given.id.clone(),
+                    owner: id.clone(),
                     wrapped,
                     date: "19700101".to_owned(),
                     region: self.view.place.region.to_string(),
@@ -175,17 +185,44 @@ impl Declaration<'_> {
                 let new = hsm.run(probe(wrapped.clone().into()), deadline).await.map_err(KmsError::from)?;
                 present.key.expose().ct_eq(new.key.expose()).into()
             }
-            _ => false,
         };
-        let record = CredentialRecord { id: given.id.clone(), account, identity: arn.to_owned(), wrapped };
-        self.put(Table::Identity, format!("access-key/{}", given.id), known, || {
-            IdentityRecord::Credential(record).encode()
-        });
+        if present.is_some() && !same_secret {
+            self.secrets.push(id.clone());
+        }
+        let known = same_secret && present.is_some_and(|credential| *credential.identity == *arn);
+        self.put_key(CredentialRecord { id: id.clone(), account, identity: arn.to_owned(), wrapped }, known);
         Ok(())
     }
 
+    /// An access key that is there stays with its secret, also when its user's path, and with it the ARN, changes.
+    fn kept_key(
+        &mut self,
+        account: AccountId,
+        arn: &str,
+        id: &str,
+        present: Option<&Credential>,
+    ) -> Result<(), DeclareError> {
+        let name = |arn: &str| arn.rsplit('/').next().map(str::to_owned);
+        let own = present.filter(|known| known.account == account && name(&known.identity) == name(arn));
+        let Some(own) = own else {
+            return Err(DeclareError::wrong(
+                format!("access key {id} of {arn}"),
+                "it is not there, so it needs `secret` or `secret_file`",
+            ));
+        };
+        let (known, wrapped) = (*own.identity == *arn, (*own.wrapped).clone());
+        self.put_key(CredentialRecord { id: id.to_owned(), account, identity: arn.to_owned(), wrapped }, known);
+        Ok(())
+    }
+
+    fn put_key(&mut self, record: CredentialRecord, known: bool) {
+        self.put(Table::Identity, format!("access-key/{}", record.id), known, || {
+            IdentityRecord::Credential(record).encode()
+        });
+    }
+
     pub(super) fn organization(&mut self, organization: &Organization) -> Result<(), DeclareError> {
-        let malformed = |why: String| DeclareError::Malformed { what: organization.id.clone(), why };
+        let malformed = |why: String| DeclareError::wrong(organization.id.as_str(), why);
         for policy in &organization.policies {
             let kind = match policy.kind {
                 ControlPolicyKind::Service => Kind::ServiceControl,
@@ -238,7 +275,7 @@ impl Declaration<'_> {
         if self.declared.contains(&RowKey::new(Table::Identity, row)) {
             return Ok(());
         }
-        Err(DeclareError::Malformed { what: what(), why: "it is not declared".to_owned() })
+        Err(DeclareError::wrong(what(), "it is not declared"))
     }
 
     fn register(&mut self, key: String, record: IdentityRecord) {

@@ -36,8 +36,8 @@ pub(super) fn certificate() -> Certificate {
 
 /// Answers by path.
 #[derive(Clone)]
-struct Echo {
-    worker: usize,
+pub(super) struct Echo {
+    pub(super) worker: usize,
 }
 
 impl Service for Echo {
@@ -132,7 +132,7 @@ impl Live {
                 let listeners = roles.map(|role| Listener { address, role }).collect();
                 let service = |worker| Echo { worker };
                 let running = start(listeners, used_tls, limits, ranges, used_metrics, service).unwrap();
-                started.send(running.addresses().to_vec()).unwrap();
+                started.send(running.addresses()).unwrap();
                 tokio::task::spawn_blocking(move || drained.recv()).await.unwrap().unwrap();
                 running.drain().await.unwrap();
             });

@@ -4,6 +4,7 @@
 
 mod drain;
 mod harness;
+mod listeners;
 mod proxy;
 
 use std::io::{Read, Write};
@@ -304,13 +305,4 @@ fn a_certificate_is_replaced_while_serving() {
     assert_eq!(live.tls.expires_at().iso(), "4096-01-01T00:00:00Z");
     let line = "kannuki_certificate_expiry_timestamp_seconds 67090118400\n";
     assert!(live.metrics.text().contains(line), "{}", live.metrics.text());
-}
-
-#[test]
-fn a_taken_address_is_an_error_that_names_it() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap();
-    actix_rt::System::new().block_on(async move {
-        assert!(listening(address).unwrap_err().to_string().contains(&address.to_string()));
-    });
 }

@@ -156,8 +156,8 @@ fn manifest() -> Manifest {
         path: "/".to_owned(),
         policies: vec![NamedPolicy { name: "own".to_owned(), document: document.to_owned() }],
         access_keys: vec![AccessKey {
-            id: format!("AKIABENCH{name}"),
-            secret: Plaintext::new(b"a secret that nobody signs with".to_vec()),
+            id: Some(format!("AKIABENCH{name}")),
+            secret: Some(Plaintext::new(b"a secret that nobody signs with".to_vec())),
         }],
         ..User::default()
     };
