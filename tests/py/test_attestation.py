@@ -1,13 +1,14 @@
 """Source attestations: boto3 with an edge in front of it, and tokens with each part bent."""
 
 import json
+import subprocess
 import time
 
 import pytest
 
 import audit_trail
 from conftest import refused, running
-from region import boto_client
+from region import binary, boto_client
 from ways_in import ENDPOINTS, GONE, HEADER, Edge, Line, WaysIn
 
 MESSAGE = "The source of the request could not be verified."
@@ -203,3 +204,18 @@ def test_sts_spells_it_its_own_way(attested):
     attested.other.in_front_of(sts, READING, "127.0.61.8")
     with refused("AccessDenied", MESSAGE):
         sts.get_caller_identity()
+
+
+def test_check_config_reads_the_keys(attested, folder):
+    def check():
+        return subprocess.run([binary(), "check-config", str(config)], capture_output=True, text=True, timeout=20)
+
+    config = folder / "region.toml"
+    config.write_text(attested.config.read_text())
+    for edge in ("edge", "side"):
+        (folder / f"{edge}.pem").write_bytes((attested.config.parent / f"{edge}.pem").read_bytes())
+    assert check().returncode == 0, check().stdout
+    (folder / "side.pem").write_bytes((folder / "edge.pem").read_bytes())
+    assert (check().returncode, "side.pem: is not a public key for EdDsa in PEM" in check().stdout) == (1, True)
+    (folder / "side.pem").unlink()
+    assert (check().returncode, "side.pem: cannot be read" in check().stdout) == (1, True)
