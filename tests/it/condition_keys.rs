@@ -91,7 +91,7 @@ fn looking_at(rows: &[Vec<String>]) -> Manifest {
 
 /// A request with everything in it that a condition key shows.
 async fn request(admin: &Client, spec: &Spec) -> Value {
-    let scene = Scene::new(admin).await;
+    let scene = Scene::about(spec.name, admin, None).await;
     let alias = scene.alias().await;
     let mut request = scene.request(spec.name).await;
     let mut set = |member: &str, value: Value| request[member] = value;
@@ -102,7 +102,7 @@ async fn request(admin: &Client, spec: &Spec) -> Value {
             set("Tags", json!([{"TagKey": "new", "TagValue": "2"}]));
         }
         "PutKeyPolicy" => set("BypassPolicyLockoutSafetyCheck", true.into()),
-        "GenerateDataKey" | "GenerateDataKeyWithoutPlaintext" => {
+        name if name.starts_with("GenerateDataKey") => {
             set("EncryptionContext", json!({"purpose": "scene"}));
         }
         "CreateGrant" => {
