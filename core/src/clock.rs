@@ -39,6 +39,12 @@ impl Timestamp {
             .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
             .unwrap_or_default()
     }
+
+    /// From ISO 8601 with a zone, at or after the epoch.
+    pub fn from_iso(text: &str) -> Option<Self> {
+        let at = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok()?;
+        u64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
+    }
 }
 
 /// What the time is.

@@ -61,7 +61,8 @@ pub(crate) fn endpoint(
     if matches!(asked.source, Source::Public { .. }) {
         return Ok(());
     }
-    let case = Case::new(spec, view, asked, input, targets);
+    let standing = Standing::presumed(view, &asked.caller);
+    let case = Case { spec, view, asked, input, targets, standing };
     let has_boundary = case.standing.is_some_and(|standing| standing.attached.boundary.is_some());
     for (check, target) in case.permissions() {
         let facts = case.facts(check.action, target);
@@ -87,7 +88,7 @@ pub(crate) fn all(
     input: &dyn Parameters,
     targets: &Targets,
 ) -> Result<Judged, Box<Refusal>> {
-    let case = Case::new(spec, view, asked, input, targets);
+    let case = Case { spec, view, asked, input, targets, standing: Standing::of(view, &asked.caller) };
     let mut trace = Trace::default();
     // INVARIANT: who has gone from the view since it was authenticated may do nothing, whatever names it.
     let Some(standing) = case.standing else {
@@ -230,16 +231,6 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn new(
-        spec: &'a Spec,
-        view: &'a RegionView,
-        asked: &'a Asked,
-        input: &'a dyn Parameters,
-        targets: &'a Targets,
-    ) -> Self {
-        Self { spec, view, asked, input, targets, standing: Standing::of(view, &asked.caller) }
-    }
-
     fn checks(&self) -> impl Iterator<Item = (&'a Check, &'a Target)> {
         self.spec.checks.iter().zip(self.targets.iter())
     }

@@ -28,6 +28,7 @@ pub mod session;
 mod standing;
 pub mod store;
 mod text;
+pub mod trial;
 mod turn;
 pub mod view;
 

@@ -187,7 +187,7 @@ impl Region {
     ///
     /// # Errors
     /// When a committed change could not be applied: the view may then allow what was revoked, so nothing is judged.
-    pub(crate) fn coherent_view(&self) -> Result<Arc<RegionView>, KmsError> {
+    pub fn coherent_view(&self) -> Result<Arc<RegionView>, KmsError> {
         if self.health.view_broken.load(Ordering::Acquire) {
             return Err(KmsError::internal(VIEW_BROKEN));
         }

@@ -25,18 +25,25 @@ impl<'a> Standing<'a> {
     /// `None` when the caller has gone since it was authenticated: its access key, its user or its role is no longer there,
     /// or has become another one's.
     pub(crate) fn of(view: &'a RegionView, caller: &'a Caller) -> Option<Self> {
+        let standing = Self::presumed(view, caller)?;
+        if caller.session.is_some() {
+            return Some(standing);
+        }
+        let credential = view.credential(&caller.access_key).filter(|credential| credential.identity == caller.arn)?;
+        Some(Self { credential: Some((&*caller.access_key, credential.version)), ..standing })
+    }
+
+    /// As `of`, without asking whether a user's access key is still there; for what is judged once more.
+    pub(crate) fn presumed(view: &'a RegionView, caller: &'a Caller) -> Option<Self> {
         let membership = view.membership(caller.account).map(AsRef::as_ref);
         if let Some(session) = &caller.session {
             let role = view.role(&session.role).filter(|role| role.is_behind(&caller.principal))?;
             let (attached, tags, session) = (&role.attached, &role.tags, Some(&**session));
             return Some(Self { attached, tags, session, membership, credential: None });
         }
-        let credential = view.credential(&caller.access_key).filter(|credential| credential.identity == caller.arn)?;
         let same = |one: &Arc<_>, other: &Arc<_>| Arc::ptr_eq(one, other) || one == other;
         let user = view.identity(&caller.arn).filter(|user| same(&user.principal, &caller.principal))?;
-        let (attached, tags) = (&user.attached, &user.tags);
-        let credential = Some((&*caller.access_key, credential.version));
-        Some(Self { attached, tags, session: None, membership, credential })
+        Some(Self { attached: &user.attached, tags: &user.tags, session: None, membership, credential: None })
     }
 
     pub(crate) fn boundary(&self) -> Option<&'a Document> {

@@ -13,6 +13,7 @@ pub mod listener;
 pub mod manifest;
 pub mod metrics;
 pub mod operations;
+pub mod policy_suite;
 pub mod proxy_header;
 pub mod run;
 pub mod serve;

@@ -40,6 +40,13 @@ pub(crate) struct Located<T> {
     pub(crate) at: usize,
 }
 
+/// A value that may be a list: flags and numbers as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    One(String),
+    Many(Vec<String>),
+}
+
 /// A TOML table being read. When it is dropped, each setting that nobody asked for is reported as unknown.
 pub(crate) struct Section<'d> {
     reader: &'d Reader<'d>,
@@ -171,6 +178,58 @@ impl<'d> Section<'d> {
     pub(crate) fn texts(&self, key: &'static str) -> Option<Vec<Located<&'d str>>> {
         let values = self.array(key)?;
         Some(values.iter().filter_map(|value| self.as_text(key, value)).collect())
+    }
+
+    /// A string, or a list of strings; `None` when absent.
+    pub(crate) fn one_or_more(&self, key: &'static str) -> Option<Given> {
+        let value = self.value(key)?;
+        match value.get_ref() {
+            DeValue::Array(_) => {
+                let texts = self.texts(key)?;
+                Some(Given::Many(texts.into_iter().map(|text| text.value.to_owned()).collect()))
+            }
+            _ => self.as_text(key, value).map(|text| Given::One(text.value.to_owned())),
+        }
+    }
+
+    pub(crate) fn flag(&self, key: &'static str) -> Option<bool> {
+        let value = self.value(key)?;
+        match value.get_ref() {
+            DeValue::Boolean(flag) => Some(*flag),
+            other => self.mistyped(value.span().start, key, "true or false", other),
+        }
+    }
+
+    pub(crate) fn has(&self, key: &'static str) -> bool {
+        self.value(key).is_some()
+    }
+
+    /// A table whose names are the user's own and whose values are strings, flags, numbers, or lists of them.
+    pub(crate) fn given(&self, key: &'static str) -> Vec<(Located<&'d str>, Given)> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let DeValue::Table(table) = value.get_ref() else {
+            self.mistyped::<()>(value.span().start, key, "a table", value.get_ref());
+            return Vec::new();
+        };
+        let entry = |(name, value): (&'d Spanned<_>, &'d Spanned<DeValue<'d>>)| {
+            let name: &'d std::borrow::Cow<'_, str> = name.get_ref();
+            let given = match value.get_ref() {
+                DeValue::Array(items) => Given::Many(items.iter().filter_map(|item| self.scalar(name, item)).collect()),
+                _ => Given::One(self.scalar(name, value)?),
+            };
+            Some((Located { value: name.as_ref(), at: value.span().start }, given))
+        };
+        table.iter().filter_map(entry).collect()
+    }
+
+    fn scalar(&self, key: &str, value: &'d Spanned<DeValue<'d>>) -> Option<String> {
+        match value.get_ref() {
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Boolean(flag) => Some(flag.to_string()),
+            DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().to_owned()),
+            DeValue::Float(number) => Some(number.as_str().to_owned()),
+            other => self.mistyped(value.span().start, key, "a string, a flag or a number", other),
+        }
     }
 
     pub(crate) fn integer(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod authorization;
+mod condition_keys;
 mod disk;
 mod errors;
 mod harness;
@@ -9,6 +10,7 @@ mod harness;
 mod hsm;
 mod lifecycle;
 mod model;
+mod policies;
 mod readme;
 mod states;
 mod strangers;

@@ -307,8 +307,10 @@ impl Model {
             let errors = operation["errors"].as_array().unwrap();
             let errors: Vec<&str> = errors.iter().map(|error| error["shape"].as_str().unwrap()).collect();
             let grants = self.grants(name).join(" ");
+            // GenerateRandom, which uses no account's resource, says neither yes nor no.
+            let across = self.facts["operations"][name]["cross_account"].as_bool().unwrap_or(false);
             out.push_str(&format!(
-                "    {name}({input} => {output}) [{grants}]{page} {{\n        {}\n    }}\n",
+                "    {name}({input} => {output}) [{grants}] {across}{page} {{\n        {}\n    }}\n",
                 errors.join(" ")
             ));
         }

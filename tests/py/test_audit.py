@@ -68,9 +68,10 @@ def folder(story):
 
 @pytest.fixture(scope="module")
 def by_request(folder):
+    """The callers' records; what an endpoint's owner has beside them is not among them."""
     found = {}
     for record in audit_trail.records(folder):
-        if record.get("requestID"):
+        if record.get("requestID") and record["eventType"] == "AwsApiCall":
             found.setdefault(record["requestID"], []).append(record)
     return found
 
@@ -121,6 +122,21 @@ def test_a_refusal_names_what_decided(by_request, story):
             layers[record["userIdentity"]["userName"]].append(record["kannuki"]["decision"]["layer"].lower())
     assert all(layer == "vpce" for layer in layers["administrator"]), layers
     assert layers["nobody"] and not any("endpoint" in layer for layer in layers["nobody"]), layers
+
+
+def test_the_endpoints_owner_has_a_record_of_what_its_endpoint_refused(by_request, folder):
+    owners = [record for record in audit_trail.records(folder) if record["eventType"] == "AwsVpceEvent"]
+    refused = [id for id, (record,) in by_request.items() if by_endpoint(record)]
+    assert len(refused) >= len(OPERATIONS) // 2
+    assert sorted(record["requestID"] for record in owners) == sorted(refused)
+    for record in owners:
+        assert (record["eventCategory"], record["errorCode"]) == ("NetworkActivity", "VpceAccessDenied")
+        assert set(record["userIdentity"]) == {"type", "principalId", "accountId"}
+
+
+def by_endpoint(record):
+    decision = record.get("kannuki", {}).get("decision", {})
+    return decision.get("layer") == "vpce" and decision["verdict"] != "allow"
 
 
 def test_no_secret_in_any_file_that_the_service_writes(story):

@@ -97,11 +97,12 @@ def test_signatures(aws, tmp_path):
     assert "(KMSInvalidSignatureException)" in text
 
 
-def test_codes(aws):
+def test_codes(aws, tmp_path):
     made = aws("CreateKey", "--key-spec", "HMAC_384", "--key-usage", "GENERATE_VERIFY_MAC")["KeyMetadata"]["KeyId"]
     on_key = ["--key-id", made, "--message", "eA==", "--mac-algorithm", "HMAC_SHA_384"]
-    code = aws("GenerateMac", *on_key)["Mac"]
-    assert aws("VerifyMac", *on_key, "--mac", code)["MacValid"] is True
+    code = tmp_path / "code"
+    code.write_bytes(base64.b64decode(aws("GenerateMac", *on_key)["Mac"]))
+    assert aws("VerifyMac", *on_key, "--mac", f"fileb://{code}")["MacValid"] is True
 
 
 def test_public_keys(aws, key, tmp_path):

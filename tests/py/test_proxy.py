@@ -1,17 +1,13 @@
 """Behind a load balancer: HAProxy as Debian has it, and bytes as AWS's balancers send them."""
 
-import re
-import shutil
-import socket
-import subprocess
 import time
 
 import pytest
 from botocore.exceptions import ClientError
 
 from conftest import refused, running
-from region import ROOT, boto_client, free_port
-from ways_in import ENDPOINTS, GONE, LOCAL, Line, WaysIn, endpoint_tlv, proxy_header, tlv
+from region import boto_client
+from ways_in import ENDPOINTS, GONE, LOCAL, Line, WaysIn, endpoint_tlv, haproxy, proxy_header, tlv
 
 TABLES = f"""
 [[listen.balancer]]
@@ -26,7 +22,6 @@ address = "127.0.60.2:{{port}}"
 from = ["127.0.0.1/32"]
 endpoint = "{ENDPOINTS["addressed"]}"
 """
-README = (ROOT / "README.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -36,36 +31,15 @@ def behind(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def haproxy(behind, tmp_path_factory):
-    """The README's HAProxy in front of the balancer `side`; answers where clients find it."""
-    example = re.search(r"```haproxy\n(.*?)```", README, re.DOTALL).group(1)
-    port = free_port()
-    config = tmp_path_factory.mktemp("haproxy") / "haproxy.cfg"
-    for written, here in [
-        ("127.0.0.1:8470", f"127.0.0.1:{port}"),
-        ("127.0.0.1:8450", f"127.0.60.2:{behind.port}"),
-        ("kannuki-data/ca.pem", str(behind.ca)),
-    ]:
-        assert example.count(written) == 1, written
-        example = example.replace(written, here)
-    config.write_text(example)
-    program = shutil.which("haproxy", path="/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin")
-    assert program, "haproxy is not installed"
-    process = subprocess.Popen([program, "-db", "-f", str(config)], stdin=subprocess.DEVNULL)
-    try:
-        until = time.monotonic() + 10
-        while socket.socket().connect_ex(("127.0.0.1", port)) != 0:
-            assert process.poll() is None and time.monotonic() < until, "HAProxy does not listen"
-            time.sleep(0.02)
-        yield "127.0.0.1", port
-    finally:
-        process.kill()
-        process.wait(10)
+def through(behind, tmp_path_factory):
+    """Where HAProxy, in front of the balancer `side`'s listener, is found."""
+    with haproxy(behind, f"127.0.60.2:{behind.port}", tmp_path_factory.mktemp("haproxy")) as found:
+        yield found
 
 
-def test_boto3_through_haproxy(behind, haproxy):
+def test_boto3_through_haproxy(behind, through):
     who = behind.credentials("administrator")
-    client = boto_client("kms", "https://{}:{}".format(*haproxy), behind.ca, who)
+    client = boto_client("kms", "https://{}:{}".format(*through), behind.ca, who)
     key = client.create_key()["KeyMetadata"]["KeyId"]
     sealed = client.encrypt(KeyId=key, Plaintext=b"through HAProxy")["CiphertextBlob"]
     opened = client.decrypt(CiphertextBlob=sealed)
@@ -77,10 +51,10 @@ def test_boto3_through_haproxy(behind, haproxy):
     assert "zone" not in record["kannuki"]
 
 
-def test_the_policy_sees_the_clients_address(behind, haproxy):
-    allowed = Line(behind, haproxy, source="127.0.61.7")
+def test_the_policy_sees_the_clients_address(behind, through):
+    allowed = Line(behind, through, source="127.0.61.7")
     assert allowed.call("ListKeys").status == 200
-    denied = Line(behind, haproxy, source="127.0.61.8")
+    denied = Line(behind, through, source="127.0.61.8")
     answer = denied.call("ListKeys")
     assert (answer.code, "because no VPC endpoint policy allows" in answer.message) == ("AccessDeniedException", True)
     assert behind.record_of(answer)["sourceIPAddress"] == "127.0.61.8"
@@ -90,7 +64,7 @@ def test_the_policy_sees_the_clients_address(behind, haproxy):
         line.close()
 
 
-def test_haproxy_finds_out_whether_the_service_is_well(behind, haproxy):
+def test_haproxy_finds_out_whether_the_service_is_well(behind, through):
     until = time.monotonic() + 15
     while behind.metrics().get('kannuki_requests_total{operation="health",code="OK"}', 0) < 2:
         assert time.monotonic() < until, "no health check has passed"

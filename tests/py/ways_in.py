@@ -5,12 +5,16 @@ Written from the PROXY protocol's specification, AWS's description of its TLV, a
 """
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import ipaddress
 import json
+import re
+import shutil
 import socket
 import struct
+import subprocess
 import time
 import uuid
 
@@ -18,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
 import audit_trail
-from region import REGION, Region, binary, free_port
+from region import REGION, ROOT, Region, binary, free_port
 from signing import Answer, Signer, context
 
 ACCOUNT = "111122223333"
@@ -46,6 +50,8 @@ id = "{ACCOUNT}"
 name = "administrator"
 policies = [{{ name = "everything", document = '{EVERYTHING}' }}]
 access_keys = [{{ id = "AKIAWAYSINADMIN22222", secret = "ways-in/administrator/not/a/real/secret" }}]
+
+# and whom else a test wants
 
 [[vpc]]
 id = "vpc-0aaaaaaaaaaaaaa11"
@@ -78,10 +84,12 @@ interfaces = [{{ zone = "us-east-1a", address = "127.0.20.1" }}]
 
 
 class WaysIn(Region):
-    """A region whose `region.toml` has these tables after its own. `{port}` in them is the region's port."""
+    """A region whose `region.toml` has these tables after its own, and whose account has `people` beside the
+    administrator. `{port}` in the tables is the region's port.
+    """
 
-    def __init__(self, folder, tables):
-        (folder / "manifest-of-test.toml").write_text(MANIFEST)
+    def __init__(self, folder, tables, people=""):
+        (folder / "manifest-of-test.toml").write_text(MANIFEST.replace("# and whom else a test wants\n", people))
         super().__init__(folder / "data", manifest=folder / "manifest-of-test.toml", port=free_port())
         self.config = folder / "region.toml"
         settings = f'manifest = "{self.manifest_path}"\n[region]\ndata = "data"\n[listen]\nport = {self.port}\n'
@@ -101,6 +109,34 @@ class WaysIn(Region):
     def refusals(self, what, reason):
         """How often one of the two was not believed for this reason: `proxy_headers` or `attestations`."""
         return self.metrics().get(f'kannuki_{what}_refused_total{{reason="{reason}"}}', 0)
+
+
+@contextlib.contextmanager
+def haproxy(region, to, folder):
+    """The README's HAProxy in front of an address of the region; answers where clients find it."""
+    example = re.search(r"```haproxy\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    port = free_port()
+    for written, here in [
+        ("127.0.0.1:8470", f"127.0.0.1:{port}"),
+        ("127.0.0.1:8450", to),
+        ("kannuki-data/ca.pem", str(region.ca)),
+    ]:
+        assert example.count(written) == 1, written
+        example = example.replace(written, here)
+    config = folder / "haproxy.cfg"
+    config.write_text(example)
+    program = shutil.which("haproxy", path="/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin")
+    assert program, "haproxy is not installed"
+    process = subprocess.Popen([program, "-db", "-f", str(config)], stdin=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 10
+        while socket.socket().connect_ex(("127.0.0.1", port)) != 0:
+            assert process.poll() is None and time.monotonic() < until, "HAProxy does not listen"
+            time.sleep(0.02)
+        yield "127.0.0.1", port
+    finally:
+        process.kill()
+        process.wait(10)
 
 
 class Line:
@@ -227,7 +263,7 @@ class Edge:
         """Has a boto3 client's requests attested after they are signed, as an edge would."""
 
         def attest(request, **_):
-            signed = request.headers["Authorization"]
+            signed = request.headers.get("Authorization", "")
             signed = signed.decode() if isinstance(signed, bytes) else signed
             request.headers[HEADER] = self.token(signed, endpoint, address)
 

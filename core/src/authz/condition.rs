@@ -123,6 +123,11 @@ impl Condition {
         Self { key, check, negated, set, if_exists, hidden }
     }
 
+    /// The key's name as the policy writes it.
+    pub(super) fn key(&self) -> &str {
+        self.key.written()
+    }
+
     pub(super) fn holds(&self, facts: &dyn Facts) -> Result<bool, Trouble> {
         let value = if self.hidden { None } else { facts.value(&self.key) };
         let value = value.filter(|value| !matches!(value, Value::Many(texts) if texts.is_empty()));

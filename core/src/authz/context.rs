@@ -55,7 +55,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn borrowed(&self) -> Value<'_> {
+    pub fn borrowed(&self) -> Value<'_> {
         match self {
             Self::One(text) => Value::one(text),
             Self::Many(texts) => Value::many(texts.iter().map(AsRef::as_ref)),

@@ -53,7 +53,7 @@ pub struct Policies<'a> {
     pub cross_account_allowed: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 pub enum Verdict {
     Allowed,
     #[serde(rename = "ImplicitlyDenied")]
@@ -62,8 +62,20 @@ pub enum Verdict {
     ExplicitDeny,
 }
 
+impl Verdict {
+    pub const ALL: [Self; 3] = [Self::Allowed, Self::ImplicitDeny, Self::ExplicitDeny];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "Allowed",
+            Self::ImplicitDeny => "ImplicitlyDenied",
+            Self::ExplicitDeny => "ExplicitlyDenied",
+        }
+    }
+}
+
 /// What takes part in a decision, in the order in which denials are named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 pub enum Layer {
     #[serde(rename = "scp")]
     ServiceControl,
@@ -281,7 +293,7 @@ impl Hit<'_> {
 /// What one layer says: its first Deny, and its first Allow for each closeness of the principal.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Scan<'a> {
-    denied: Option<Hit<'a>>,
+    pub(super) denied: Option<Hit<'a>>,
     pub(super) direct: Option<Hit<'a>>,
     pub(super) behind: Option<Hit<'a>>,
     pub(super) account: Option<Hit<'a>>,
@@ -294,7 +306,7 @@ impl<'a> Scan<'a> {
         scan
     }
 
-    fn of_all(call: &Call<'_>, documents: &[&'a Document]) -> Self {
+    pub(super) fn of_all(call: &Call<'_>, documents: &[&'a Document]) -> Self {
         let mut scan = Self::default();
         documents.iter().for_each(|document| scan.add(call, document));
         scan

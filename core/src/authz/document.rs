@@ -34,6 +34,31 @@ pub(super) enum Presence {
 }
 
 impl Kind {
+    pub const ALL: [Self; 8] = [
+        Self::Identity,
+        Self::Key,
+        Self::Endpoint,
+        Self::Session,
+        Self::Boundary,
+        Self::ServiceControl,
+        Self::ResourceControl,
+        Self::Trust,
+    ];
+
+    /// As people call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "identity policy",
+            Self::Key => "key policy",
+            Self::Endpoint => "VPC endpoint policy",
+            Self::Session => "session policy",
+            Self::Boundary => "permissions boundary",
+            Self::ServiceControl => "service control policy",
+            Self::ResourceControl => "resource control policy",
+            Self::Trust => "trust policy",
+        }
+    }
+
     /// Most characters of a document. White space counts in key and endpoint policies only.
     /// An identity policy's limit depends on what it is attached to; this is the widest, a role's inline policies.
     pub fn size_max(self) -> usize {

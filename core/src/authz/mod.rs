@@ -8,6 +8,7 @@ mod condition;
 mod context;
 mod decide;
 mod document;
+mod explain;
 pub mod grant;
 mod json;
 mod literal;
@@ -21,8 +22,11 @@ mod variable;
 pub use context::{FactKey, FactMap, Facts, Looked, RECORD_BYTES_MAX, RECORD_KEYS_MAX, Recorded, Value};
 pub use decide::{Decision, Layer, Layers, Policies, Question, Reason, Verdict, decide, endpoint_allows};
 pub use document::{DOCUMENT_BYTES_MAX, Document, Kind, Malformed, default_endpoint_policy, default_key_policy};
+pub use explain::{Hearing, Missed, Said, hear};
 pub use grant::{Grant, GrantSource, Operations};
+pub(crate) use pattern::action_matches;
 pub use principal::{NotAPrincipal, PARTITION, Principal, PrincipalName, Reach};
+pub use statement::Miss;
 
 #[cfg(test)]
 mod tests;

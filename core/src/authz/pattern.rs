@@ -93,6 +93,13 @@ impl Pattern {
     }
 }
 
+/// Whether an action's pattern (`kms:Re*`, case ignored) means `action`.
+pub(crate) fn action_matches(pattern: &str, action: &str) -> bool {
+    let syntax = Syntax { wildcards: true, variables: false };
+    let nothing = super::context::FactMap::default();
+    Pattern::compile(&pattern.to_ascii_lowercase(), syntax).matches(&action.to_ascii_lowercase(), &nothing) == Ok(true)
+}
+
 enum Resolved<'a> {
     Token(Token<'a>),
     Text(Cow<'a, str>),

@@ -132,6 +132,16 @@ fn by_grant(
     permit
 }
 
+/// The grant that fits the caller best, and how closely; of those, the first.
+pub(super) fn granting(question: &Question<'_>, policies: &Policies<'_>) -> Option<(Arc<str>, Reach)> {
+    let operation = operation(question);
+    let fitting = policies
+        .grants
+        .grants(operation)
+        .filter_map(|grant| reach_of(grant, operation, question, policies).map(|reach| (grant.id.clone(), reach)));
+    fitting.min_by_key(|(_, reach)| *reach)
+}
+
 fn operation<'a>(question: &Question<'a>) -> &'a str {
     question.action.split_once(':').map_or(question.action, |(_, name)| name)
 }

@@ -35,6 +35,18 @@ pub(super) enum Effect {
     Deny,
 }
 
+/// Which element of a statement is in its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Miss {
+    /// A key policy statement that lacks Action or Resource.
+    NoEffect,
+    Action,
+    Principal,
+    Resource,
+    /// The conditions on these keys.
+    Conditions(Vec<Box<str>>),
+}
+
 /// `Principal`, or `NotPrincipal` when negated.
 #[derive(Debug)]
 struct Who {
@@ -98,6 +110,30 @@ impl Statement {
             }
         }
         (!trouble || self.effect == Effect::Deny).then_some(reach)
+    }
+
+    /// Why it does not apply; `None` when it does.
+    pub(super) fn miss(&self, call: &Call<'_>) -> Option<Miss> {
+        if self.inert {
+            return Some(Miss::NoEffect);
+        }
+        if self.applies(call).is_some() {
+            return None;
+        }
+        let acts =
+            self.actions.as_ref().map(|choice| choice.holds(|pattern| pattern.matches(&call.action, call.facts)));
+        if acts != Some(Ok(true)) {
+            return Some(Miss::Action);
+        }
+        if self.who.as_ref().is_some_and(|who| who.reach(call).is_none()) {
+            return Some(Miss::Principal);
+        }
+        let here = self.resources.as_ref().map(|choice| choice.holds(|one| one.matches(&call.resource, call.facts)));
+        if here.is_some_and(|here| here != Ok(true)) {
+            return Some(Miss::Resource);
+        }
+        let failed = self.conditions.iter().filter(|condition| condition.holds(call.facts) != Ok(true));
+        Some(Miss::Conditions(failed.map(|condition| condition.key().into()).collect()))
     }
 
     pub(super) fn principals(&self) -> impl Iterator<Item = &PrincipalName> {

@@ -24,10 +24,10 @@ pub fn describe(record: &KeyRecord, place: &Place) -> KeyMetadata {
         key_manager: Some(KeyManagerType::Customer),
         customer_master_key_spec: record.spec.as_str().parse().ok(),
         key_spec: Some(record.spec),
-        encryption_algorithms: Some(spec::encryption_algorithms(of_spec, usage).to_vec()),
-        signing_algorithms: Some(spec::signing_algorithms(of_spec, usage).to_vec()),
-        key_agreement_algorithms: Some(spec::key_agreement_algorithms(of_spec, usage).to_vec()),
-        mac_algorithms: Some(spec::mac_algorithms(of_spec).to_vec()),
+        encryption_algorithms: listed(spec::encryption_algorithms(of_spec, usage)),
+        signing_algorithms: listed(spec::signing_algorithms(of_spec, usage)),
+        key_agreement_algorithms: listed(spec::key_agreement_algorithms(of_spec, usage)),
+        mac_algorithms: listed(spec::mac_algorithms(of_spec)),
         multi_region: Some(record.multi_region),
         // Only keys for symmetric encryption show theirs.
         current_key_material_id: record
@@ -36,6 +36,11 @@ pub fn describe(record: &KeyRecord, place: &Place) -> KeyMetadata {
             .map(|id| id.to_string()),
         ..KeyMetadata::default()
     }
+}
+
+/// A list that answers leave out when there is nothing in it.
+pub fn listed<T: Clone>(items: &[T]) -> Option<Vec<T>> {
+    (!items.is_empty()).then(|| items.to_vec())
 }
 
 /// The API's name of a state.

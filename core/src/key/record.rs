@@ -387,3 +387,24 @@ pub struct EndpointRecord {
     pub tags: BTreeMap<String, String>,
     pub client_ranges: Option<Vec<ipnet::IpNet>>,
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn a_user_of_a_former_shape_reads_as_one_without_what_there_was_not() {
+        // As it was written: the variant's number, account, name, path, id, no tags, one policy.
+        let mut bytes = vec![FORMAT_V1, 1];
+        for text in ["111122223333", "ana", "/", "AIDAAAAAAAAAAAAAAAAAA"] {
+            bytes.push(u8::try_from(text.len()).unwrap());
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        bytes.extend_from_slice(&[0, 1, 1, b'p', 2, b'{', b'}']);
+        let IdentityRecord::User(user) = IdentityRecord::decode(&bytes).unwrap().modern() else { panic!() };
+        assert_eq!((user.account.as_str(), &*user.name, &*user.id), ("111122223333", "ana", "AIDAAAAAAAAAAAAAAAAAA"));
+        assert_eq!(user.policies, [("p".to_owned(), "{}".to_owned())]);
+        assert_eq!((user.managed_policies.len(), user.permissions_boundary, user.groups.len()), (0, None, 0));
+    }
+}

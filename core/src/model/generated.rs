@@ -1225,172 +1225,172 @@ error_codes! {
 }
 
 operations! {
-    CancelKeyDeletion(CancelKeyDeletionRequest => CancelKeyDeletionResponse) [] {
+    CancelKeyDeletion(CancelKeyDeletionRequest => CancelKeyDeletionResponse) [] false {
         NotFoundException InvalidArnException DependencyTimeoutException KMSInternalException KMSInvalidStateException
     }
-    ConnectCustomKeyStore(ConnectCustomKeyStoreRequest => ConnectCustomKeyStoreResponse) [] {
+    ConnectCustomKeyStore(ConnectCustomKeyStoreRequest => ConnectCustomKeyStoreResponse) [] false {
         CloudHsmClusterNotActiveException CustomKeyStoreInvalidStateException CustomKeyStoreNotFoundException KMSInternalException CloudHsmClusterInvalidConfigurationException
     }
-    CreateAlias(CreateAliasRequest => Empty) [] {
+    CreateAlias(CreateAliasRequest => Empty) [] false {
         DependencyTimeoutException AlreadyExistsException NotFoundException InvalidAliasNameException KMSInternalException LimitExceededException KMSInvalidStateException
     }
-    CreateCustomKeyStore(CreateCustomKeyStoreRequest => CreateCustomKeyStoreResponse) [] {
+    CreateCustomKeyStore(CreateCustomKeyStoreRequest => CreateCustomKeyStoreResponse) [] false {
         CloudHsmClusterInUseException CustomKeyStoreNameInUseException CloudHsmClusterNotFoundException KMSInternalException CloudHsmClusterNotActiveException IncorrectTrustAnchorException CloudHsmClusterInvalidConfigurationException LimitExceededException XksProxyUriInUseException XksProxyUriEndpointInUseException XksProxyUriUnreachableException XksProxyIncorrectAuthenticationCredentialException XksProxyVpcEndpointServiceInUseException XksProxyVpcEndpointServiceNotFoundException XksProxyVpcEndpointServiceInvalidConfigurationException XksProxyInvalidResponseException XksProxyInvalidConfigurationException
     }
-    CreateGrant(CreateGrantRequest => CreateGrantResponse) [CreateGrant] {
+    CreateGrant(CreateGrantRequest => CreateGrantResponse) [CreateGrant] true {
         NotFoundException DisabledException DependencyTimeoutException InvalidArnException KMSInternalException InvalidGrantTokenException LimitExceededException KMSInvalidStateException DryRunOperationException
     }
-    CreateKey(CreateKeyRequest => CreateKeyResponse) [] {
+    CreateKey(CreateKeyRequest => CreateKeyResponse) [] false {
         MalformedPolicyDocumentException DependencyTimeoutException InvalidArnException UnsupportedOperationException KMSInternalException LimitExceededException TagException CustomKeyStoreNotFoundException CustomKeyStoreInvalidStateException CloudHsmClusterInvalidConfigurationException XksKeyInvalidConfigurationException XksKeyAlreadyInUseException XksKeyNotFoundException
     }
-    Decapsulate(DecapsulateRequest => DecapsulateResponse) [Decapsulate] {
+    Decapsulate(DecapsulateRequest => DecapsulateResponse) [Decapsulate] true {
         NotFoundException DisabledException KeyUnavailableException DependencyTimeoutException InvalidGrantTokenException InvalidKeyUsageException InvalidCiphertextException KMSInternalException KMSInvalidStateException DryRunOperationException
     }
-    Decrypt(DecryptRequest => DecryptResponse) [Decrypt] {
+    Decrypt(DecryptRequest => DecryptResponse) [Decrypt] true {
         NotFoundException DisabledException InvalidCiphertextException KeyUnavailableException IncorrectKeyException InvalidKeyUsageException DependencyTimeoutException InvalidGrantTokenException KMSInternalException KMSInvalidStateException DryRunOperationException
     }
-    DeleteAlias(DeleteAliasRequest => Empty) [] {
+    DeleteAlias(DeleteAliasRequest => Empty) [] false {
         DependencyTimeoutException NotFoundException KMSInternalException KMSInvalidStateException
     }
-    DeleteCustomKeyStore(DeleteCustomKeyStoreRequest => DeleteCustomKeyStoreResponse) [] {
+    DeleteCustomKeyStore(DeleteCustomKeyStoreRequest => DeleteCustomKeyStoreResponse) [] false {
         CustomKeyStoreHasCMKsException CustomKeyStoreInvalidStateException CustomKeyStoreNotFoundException KMSInternalException
     }
-    DeleteImportedKeyMaterial(DeleteImportedKeyMaterialRequest => DeleteImportedKeyMaterialResponse) [] {
+    DeleteImportedKeyMaterial(DeleteImportedKeyMaterialRequest => DeleteImportedKeyMaterialResponse) [] false {
         InvalidArnException UnsupportedOperationException DependencyTimeoutException NotFoundException KMSInternalException KMSInvalidStateException
     }
-    DeriveSharedSecret(DeriveSharedSecretRequest => DeriveSharedSecretResponse) [DeriveSharedSecret] {
+    DeriveSharedSecret(DeriveSharedSecretRequest => DeriveSharedSecretResponse) [DeriveSharedSecret] true {
         NotFoundException DisabledException KeyUnavailableException DependencyTimeoutException InvalidGrantTokenException InvalidKeyUsageException KMSInternalException KMSInvalidStateException DryRunOperationException
     }
-    DescribeCustomKeyStores(DescribeCustomKeyStoresRequest => DescribeCustomKeyStoresResponse) [] (100, 1000) {
+    DescribeCustomKeyStores(DescribeCustomKeyStoresRequest => DescribeCustomKeyStoresResponse) [] false (100, 1000) {
         CustomKeyStoreNotFoundException InvalidMarkerException KMSInternalException
     }
-    DescribeKey(DescribeKeyRequest => DescribeKeyResponse) [DescribeKey] {
+    DescribeKey(DescribeKeyRequest => DescribeKeyResponse) [DescribeKey] true {
         NotFoundException InvalidArnException DependencyTimeoutException KMSInternalException
     }
-    DisableKey(DisableKeyRequest => Empty) [] {
+    DisableKey(DisableKeyRequest => Empty) [] false {
         NotFoundException InvalidArnException DependencyTimeoutException KMSInternalException KMSInvalidStateException
     }
-    DisableKeyRotation(DisableKeyRotationRequest => Empty) [] {
+    DisableKeyRotation(DisableKeyRotationRequest => Empty) [] false {
         NotFoundException DisabledException InvalidArnException DependencyTimeoutException KMSInternalException KMSInvalidStateException UnsupportedOperationException
     }
-    DisconnectCustomKeyStore(DisconnectCustomKeyStoreRequest => DisconnectCustomKeyStoreResponse) [] {
+    DisconnectCustomKeyStore(DisconnectCustomKeyStoreRequest => DisconnectCustomKeyStoreResponse) [] false {
         CustomKeyStoreInvalidStateException CustomKeyStoreNotFoundException KMSInternalException
     }
-    EnableKey(EnableKeyRequest => Empty) [] {
+    EnableKey(EnableKeyRequest => Empty) [] false {
         NotFoundException InvalidArnException DependencyTimeoutException KMSInternalException LimitExceededException KMSInvalidStateException
     }
-    EnableKeyRotation(EnableKeyRotationRequest => Empty) [] {
+    EnableKeyRotation(EnableKeyRotationRequest => Empty) [] false {
         NotFoundException DisabledException InvalidArnException DependencyTimeoutException KMSInternalException KMSInvalidStateException UnsupportedOperationException
     }
-    Encapsulate(EncapsulateRequest => EncapsulateResponse) [Encapsulate] {
+    Encapsulate(EncapsulateRequest => EncapsulateResponse) [Encapsulate] true {
         NotFoundException DisabledException KeyUnavailableException DependencyTimeoutException InvalidGrantTokenException InvalidKeyUsageException KMSInternalException KMSInvalidStateException DryRunOperationException
     }
-    Encrypt(EncryptRequest => EncryptResponse) [Encrypt] {
+    Encrypt(EncryptRequest => EncryptResponse) [Encrypt] true {
         NotFoundException DisabledException KeyUnavailableException DependencyTimeoutException InvalidKeyUsageException InvalidGrantTokenException KMSInternalException KMSInvalidStateException DryRunOperationException
     }
-    GenerateDataKey(GenerateDataKeyRequest => GenerateDataKeyResponse) [GenerateDataKey] {
+    GenerateDataKey(GenerateDataKeyRequest => GenerateDataKeyResponse) [GenerateDataKey] true {
         NotFoundException DisabledException KeyUnavailableException DependencyTimeoutException InvalidKeyUsageException InvalidGrantTokenException KMSInternalException KMSInvalidStateException DryRunOperationException
     }
-    GenerateDataKeyPair(GenerateDataKeyPairRequest => GenerateDataKeyPairResponse) [GenerateDataKeyPair] {
+    GenerateDataKeyPair(GenerateDataKeyPairRequest => GenerateDataKeyPairResponse) [GenerateDataKeyPair] true {
         NotFoundException DisabledException KeyUnavailableException DependencyTimeoutException InvalidKeyUsageException InvalidGrantTokenException KMSInternalException KMSInvalidStateException UnsupportedOperationException DryRunOperationException
     }
-    GenerateDataKeyPairWithoutPlaintext(GenerateDataKeyPairWithoutPlaintextRequest => GenerateDataKeyPairWithoutPlaintextResponse) [GenerateDataKeyPairWithoutPlaintext] {
+    GenerateDataKeyPairWithoutPlaintext(GenerateDataKeyPairWithoutPlaintextRequest => GenerateDataKeyPairWithoutPlaintextResponse) [GenerateDataKeyPairWithoutPlaintext] true {
         NotFoundException DisabledException KeyUnavailableException DependencyTimeoutException InvalidKeyUsageException InvalidGrantTokenException KMSInternalException KMSInvalidStateException UnsupportedOperationException DryRunOperationException
     }
-    GenerateDataKeyWithoutPlaintext(GenerateDataKeyWithoutPlaintextRequest => GenerateDataKeyWithoutPlaintextResponse) [GenerateDataKeyWithoutPlaintext] {
+    GenerateDataKeyWithoutPlaintext(GenerateDataKeyWithoutPlaintextRequest => GenerateDataKeyWithoutPlaintextResponse) [GenerateDataKeyWithoutPlaintext] true {
         NotFoundException DisabledException KeyUnavailableException DependencyTimeoutException InvalidKeyUsageException InvalidGrantTokenException KMSInternalException KMSInvalidStateException DryRunOperationException
     }
-    GenerateMac(GenerateMacRequest => GenerateMacResponse) [GenerateMac] {
+    GenerateMac(GenerateMacRequest => GenerateMacResponse) [GenerateMac] true {
         NotFoundException DisabledException KeyUnavailableException InvalidKeyUsageException InvalidGrantTokenException KMSInternalException KMSInvalidStateException DryRunOperationException
     }
-    GenerateRandom(GenerateRandomRequest => GenerateRandomResponse) [] {
+    GenerateRandom(GenerateRandomRequest => GenerateRandomResponse) [] false {
         DependencyTimeoutException KMSInternalException UnsupportedOperationException CustomKeyStoreNotFoundException CustomKeyStoreInvalidStateException
     }
-    GetKeyLastUsage(GetKeyLastUsageRequest => GetKeyLastUsageResponse) [] {
+    GetKeyLastUsage(GetKeyLastUsageRequest => GetKeyLastUsageResponse) [] false {
         NotFoundException InvalidArnException DependencyTimeoutException KMSInternalException
     }
-    GetKeyPolicy(GetKeyPolicyRequest => GetKeyPolicyResponse) [] {
+    GetKeyPolicy(GetKeyPolicyRequest => GetKeyPolicyResponse) [] false {
         NotFoundException InvalidArnException DependencyTimeoutException KMSInternalException KMSInvalidStateException
     }
-    GetKeyRotationStatus(GetKeyRotationStatusRequest => GetKeyRotationStatusResponse) [] {
+    GetKeyRotationStatus(GetKeyRotationStatusRequest => GetKeyRotationStatusResponse) [] true {
         NotFoundException InvalidArnException DependencyTimeoutException KMSInternalException KMSInvalidStateException UnsupportedOperationException
     }
-    GetParametersForImport(GetParametersForImportRequest => GetParametersForImportResponse) [] {
+    GetParametersForImport(GetParametersForImportRequest => GetParametersForImportResponse) [] false {
         InvalidArnException UnsupportedOperationException DependencyTimeoutException NotFoundException KMSInternalException KMSInvalidStateException
     }
-    GetPublicKey(GetPublicKeyRequest => GetPublicKeyResponse) [GetPublicKey] {
+    GetPublicKey(GetPublicKeyRequest => GetPublicKeyResponse) [GetPublicKey] true {
         NotFoundException DisabledException KeyUnavailableException DependencyTimeoutException UnsupportedOperationException InvalidArnException InvalidGrantTokenException InvalidKeyUsageException KMSInternalException KMSInvalidStateException
     }
-    ImportKeyMaterial(ImportKeyMaterialRequest => ImportKeyMaterialResponse) [] {
+    ImportKeyMaterial(ImportKeyMaterialRequest => ImportKeyMaterialResponse) [] false {
         InvalidArnException UnsupportedOperationException DependencyTimeoutException NotFoundException KMSInternalException KMSInvalidStateException InvalidCiphertextException IncorrectKeyMaterialException ExpiredImportTokenException InvalidImportTokenException
     }
-    ListAliases(ListAliasesRequest => ListAliasesResponse) [] (50, 100) {
+    ListAliases(ListAliasesRequest => ListAliasesResponse) [] false (50, 100) {
         DependencyTimeoutException InvalidMarkerException KMSInternalException InvalidArnException NotFoundException
     }
-    ListGrants(ListGrantsRequest => ListGrantsResponse) [] (50, 100) {
+    ListGrants(ListGrantsRequest => ListGrantsResponse) [] true (50, 100) {
         NotFoundException DependencyTimeoutException InvalidMarkerException InvalidGrantIdException InvalidArnException KMSInternalException KMSInvalidStateException
     }
-    ListKeyPolicies(ListKeyPoliciesRequest => ListKeyPoliciesResponse) [] (100, 1000) {
+    ListKeyPolicies(ListKeyPoliciesRequest => ListKeyPoliciesResponse) [] false (100, 1000) {
         NotFoundException InvalidArnException DependencyTimeoutException KMSInternalException KMSInvalidStateException
     }
-    ListKeyRotations(ListKeyRotationsRequest => ListKeyRotationsResponse) [] (100, 1000) {
+    ListKeyRotations(ListKeyRotationsRequest => ListKeyRotationsResponse) [] false (100, 1000) {
         NotFoundException InvalidArnException InvalidMarkerException KMSInternalException KMSInvalidStateException UnsupportedOperationException
     }
-    ListKeys(ListKeysRequest => ListKeysResponse) [] (100, 1000) {
+    ListKeys(ListKeysRequest => ListKeysResponse) [] false (100, 1000) {
         DependencyTimeoutException KMSInternalException InvalidMarkerException
     }
-    ListResourceTags(ListResourceTagsRequest => ListResourceTagsResponse) [] (50, 50) {
+    ListResourceTags(ListResourceTagsRequest => ListResourceTagsResponse) [] false (50, 50) {
         KMSInternalException NotFoundException InvalidArnException InvalidMarkerException
     }
-    ListRetirableGrants(ListRetirableGrantsRequest => ListGrantsResponse) [] (50, 100) {
+    ListRetirableGrants(ListRetirableGrantsRequest => ListGrantsResponse) [] false (50, 100) {
         DependencyTimeoutException InvalidMarkerException InvalidArnException NotFoundException KMSInternalException
     }
-    PutKeyPolicy(PutKeyPolicyRequest => Empty) [] {
+    PutKeyPolicy(PutKeyPolicyRequest => Empty) [] false {
         NotFoundException InvalidArnException MalformedPolicyDocumentException DependencyTimeoutException UnsupportedOperationException KMSInternalException LimitExceededException KMSInvalidStateException
     }
-    ReEncrypt(ReEncryptRequest => ReEncryptResponse) [ReEncryptFrom ReEncryptTo] {
+    ReEncrypt(ReEncryptRequest => ReEncryptResponse) [ReEncryptFrom ReEncryptTo] true {
         NotFoundException DisabledException InvalidCiphertextException KeyUnavailableException IncorrectKeyException DependencyTimeoutException InvalidKeyUsageException InvalidGrantTokenException KMSInternalException KMSInvalidStateException DryRunOperationException
     }
-    ReplicateKey(ReplicateKeyRequest => ReplicateKeyResponse) [] {
+    ReplicateKey(ReplicateKeyRequest => ReplicateKeyResponse) [] false {
         AlreadyExistsException DisabledException InvalidArnException KMSInvalidStateException KMSInternalException LimitExceededException MalformedPolicyDocumentException NotFoundException TagException UnsupportedOperationException
     }
-    RetireGrant(RetireGrantRequest => Empty) [RetireGrant] {
+    RetireGrant(RetireGrantRequest => Empty) [RetireGrant] true {
         InvalidArnException InvalidGrantTokenException InvalidGrantIdException NotFoundException DependencyTimeoutException KMSInternalException KMSInvalidStateException DryRunOperationException
     }
-    RevokeGrant(RevokeGrantRequest => Empty) [] {
+    RevokeGrant(RevokeGrantRequest => Empty) [] true {
         NotFoundException DependencyTimeoutException InvalidArnException InvalidGrantIdException KMSInternalException KMSInvalidStateException DryRunOperationException
     }
-    RotateKeyOnDemand(RotateKeyOnDemandRequest => RotateKeyOnDemandResponse) [] {
+    RotateKeyOnDemand(RotateKeyOnDemandRequest => RotateKeyOnDemandResponse) [] false {
         NotFoundException DisabledException InvalidArnException DependencyTimeoutException KMSInternalException KMSInvalidStateException UnsupportedOperationException LimitExceededException ConflictException
     }
-    ScheduleKeyDeletion(ScheduleKeyDeletionRequest => ScheduleKeyDeletionResponse) [] {
+    ScheduleKeyDeletion(ScheduleKeyDeletionRequest => ScheduleKeyDeletionResponse) [] false {
         NotFoundException InvalidArnException DependencyTimeoutException KMSInternalException KMSInvalidStateException
     }
-    Sign(SignRequest => SignResponse) [Sign] {
+    Sign(SignRequest => SignResponse) [Sign] true {
         NotFoundException DisabledException KeyUnavailableException DependencyTimeoutException InvalidKeyUsageException InvalidGrantTokenException KMSInternalException KMSInvalidStateException DryRunOperationException
     }
-    TagResource(TagResourceRequest => Empty) [] {
+    TagResource(TagResourceRequest => Empty) [] false {
         KMSInternalException NotFoundException InvalidArnException KMSInvalidStateException LimitExceededException TagException
     }
-    UntagResource(UntagResourceRequest => Empty) [] {
+    UntagResource(UntagResourceRequest => Empty) [] false {
         KMSInternalException NotFoundException InvalidArnException KMSInvalidStateException TagException
     }
-    UpdateAlias(UpdateAliasRequest => Empty) [] {
+    UpdateAlias(UpdateAliasRequest => Empty) [] false {
         DependencyTimeoutException NotFoundException KMSInternalException LimitExceededException KMSInvalidStateException
     }
-    UpdateCustomKeyStore(UpdateCustomKeyStoreRequest => UpdateCustomKeyStoreResponse) [] {
+    UpdateCustomKeyStore(UpdateCustomKeyStoreRequest => UpdateCustomKeyStoreResponse) [] false {
         CustomKeyStoreNotFoundException CustomKeyStoreNameInUseException CloudHsmClusterNotFoundException CloudHsmClusterNotRelatedException CustomKeyStoreInvalidStateException KMSInternalException CloudHsmClusterNotActiveException CloudHsmClusterInvalidConfigurationException XksProxyUriInUseException XksProxyUriEndpointInUseException XksProxyUriUnreachableException XksProxyIncorrectAuthenticationCredentialException XksProxyVpcEndpointServiceInUseException XksProxyVpcEndpointServiceNotFoundException XksProxyVpcEndpointServiceInvalidConfigurationException XksProxyInvalidResponseException XksProxyInvalidConfigurationException
     }
-    UpdateKeyDescription(UpdateKeyDescriptionRequest => Empty) [] {
+    UpdateKeyDescription(UpdateKeyDescriptionRequest => Empty) [] false {
         NotFoundException InvalidArnException DependencyTimeoutException KMSInternalException KMSInvalidStateException
     }
-    UpdatePrimaryRegion(UpdatePrimaryRegionRequest => Empty) [] {
+    UpdatePrimaryRegion(UpdatePrimaryRegionRequest => Empty) [] false {
         DisabledException InvalidArnException KMSInvalidStateException KMSInternalException NotFoundException UnsupportedOperationException
     }
-    Verify(VerifyRequest => VerifyResponse) [Verify] {
+    Verify(VerifyRequest => VerifyResponse) [Verify] true {
         NotFoundException DisabledException KeyUnavailableException DependencyTimeoutException InvalidKeyUsageException InvalidGrantTokenException KMSInternalException KMSInvalidStateException KMSInvalidSignatureException DryRunOperationException
     }
-    VerifyMac(VerifyMacRequest => VerifyMacResponse) [VerifyMac] {
+    VerifyMac(VerifyMacRequest => VerifyMacResponse) [VerifyMac] true {
         NotFoundException DisabledException KeyUnavailableException InvalidKeyUsageException InvalidGrantTokenException KMSInternalException KMSInvalidMacException KMSInvalidStateException DryRunOperationException
     }
 }

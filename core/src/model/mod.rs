@@ -139,6 +139,8 @@ pub struct OperationModel {
     pub errors: &'static [ErrorCode],
     /// What a grant must allow for this operation; ReEncrypt has two, an operation that no grant can allow has none.
     pub grants: &'static [GrantOperation],
+    /// Whether it works on another account's key at all.
+    pub across_accounts: bool,
     /// How many items a page holds, where the operation pages.
     pub page: Option<Page>,
     /// Parses a body as this operation's input and drops it.
@@ -149,6 +151,22 @@ impl OperationModel {
     /// The row of the operation with this name.
     pub fn find(name: &str) -> Option<&'static Self> {
         OPERATIONS.iter().find(|operation| operation.name == name)
+    }
+
+    /// The names of the permissions on keys that are the operation's own: its name, but for ReEncrypt, which has two.
+    pub fn actions(&self) -> impl Iterator<Item = &'static str> {
+        let twofold = self.grants.len() > 1;
+        let own = (!twofold).then_some(self.name);
+        own.into_iter().chain(self.grants.iter().filter(move |_| twofold).map(|grant| grant.as_str()))
+    }
+
+    /// The operation that a permission (`ReEncryptFrom`, case ignored) is for, and the permission as AWS spells it.
+    pub fn of_action(action: &str) -> Option<(&'static Self, &'static str)> {
+        let named = |operation: &'static Self| {
+            let spelled = operation.actions().find(|name| name.eq_ignore_ascii_case(action));
+            spelled.map(|name| (operation, name))
+        };
+        OPERATIONS.iter().find_map(named)
     }
 }
 

@@ -332,7 +332,7 @@ macro_rules! error_codes {
 
 /// The operations: `Name(Input => Output) [grant operations] (items by default, at most) { errors }`.
 macro_rules! operations {
-    ($($name:ident($input:ident => $output:ident) [$($grant:ident)*] $(($default:literal, $max:literal))? { $($error:ident)* })+) => {
+    ($($name:ident($input:ident => $output:ident) [$($grant:ident)*] $across:literal $(($default:literal, $max:literal))? { $($error:ident)* })+) => {
         /// All operations of the model, by name.
         pub static OPERATIONS: &[OperationModel] = &[$(OperationModel {
             name: stringify!($name),
@@ -340,6 +340,7 @@ macro_rules! operations {
             output: <$output as Response>::SHAPE,
             errors: &[$(ErrorCode::$error,)*],
             grants: &[$(GrantOperation::$grant,)*],
+            across_accounts: $across,
             page: page!($($default, $max)?),
             validate: |body| $input::parse(body).map(drop),
         },)+];

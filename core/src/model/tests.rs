@@ -233,3 +233,18 @@ fn operations_know_their_grants_and_pages() {
     let allowed: usize = OPERATIONS.iter().map(|operation| operation.grants.len()).sum();
     assert_eq!(allowed, GrantOperation::ALL.len());
 }
+
+#[test]
+fn each_permission_belongs_to_one_operation() {
+    let actions: Vec<&str> = OPERATIONS.iter().flat_map(OperationModel::actions).collect();
+    let distinct: std::collections::BTreeSet<&str> = actions.iter().copied().collect();
+    assert_eq!((OPERATIONS.len(), actions.len(), distinct.len()), (56, 57, 57), "ReEncrypt has two");
+    for action in actions {
+        let (operation, spelled) = OperationModel::of_action(&action.to_lowercase()).unwrap();
+        assert_eq!(spelled, action);
+        assert!(operation.name == action || operation.name == "ReEncrypt", "{action}");
+    }
+    assert!(OperationModel::of_action("ReEncrypt").is_none());
+    let across = OPERATIONS.iter().filter(|operation| operation.across_accounts).count();
+    assert_eq!(across, 21, "as the API reference's \"Cross-account use\" has it");
+}

@@ -5,6 +5,7 @@ use kms_hsm::command;
 
 use super::usage::{require_algorithm, require_usage};
 use crate::error::KmsError;
+use crate::key::metadata::listed;
 use crate::key::spec;
 use crate::key_manager::{Authorized, Planned, run};
 use crate::model::*;
@@ -28,9 +29,9 @@ pub(crate) fn read(rq: Authorized<GetPublicKey>) -> Planned<GetPublicKeyResponse
             customer_master_key_spec: spec.as_str().parse().ok(),
             key_spec: Some(spec),
             key_usage: Some(usage),
-            encryption_algorithms: Some(spec::encryption_algorithms(spec, usage).to_vec()),
-            signing_algorithms: Some(spec::signing_algorithms(spec, usage).to_vec()),
-            key_agreement_algorithms: Some(spec::key_agreement_algorithms(spec, usage).to_vec()),
+            encryption_algorithms: listed(spec::encryption_algorithms(spec, usage)),
+            signing_algorithms: listed(spec::signing_algorithms(spec, usage)),
+            key_agreement_algorithms: listed(spec::key_agreement_algorithms(spec, usage)),
             ..GetPublicKeyResponse::default()
         })
     })

@@ -235,8 +235,7 @@ impl Declaration<'_> {
     /// What is there and not in the manifest goes, keys excepted.
     fn remove_the_rest(&mut self) {
         let view = self.view;
-        let people = view.all_registered().filter(|(_, registered)| self.is_declarable(&registered.record));
-        let people = people.map(|(key, _)| RowKey::new(Table::Identity, &**key));
+        let people = view.all_registered().map(|(key, _)| RowKey::new(Table::Identity, &**key));
         let people = people.chain(view.credentials().map(|credential| credential.row()));
         let networks = view.vpcs().map(|vpc| vpc.row()).chain(view.endpoints().map(|endpoint| endpoint.row()));
         let present = people.chain(networks);

@@ -37,7 +37,7 @@ fn what_is_too_much_for_a_token_is_said_in_percent() {
     let error = claims(&"x".repeat(5000), "").packed().unwrap_err();
     assert_eq!(error.code(), "PackedPolicyTooLarge");
     assert_eq!(error.message(), "Packed size of session policy and tags consumes 124% of allotted space.");
-    assert_eq!(claims("", "").packed_percent(), 3);
+    assert_eq!(claims("", "").packed_percent(), 2);
 }
 
 #[test]

@@ -96,6 +96,15 @@ impl Builder {
             return Ok(());
         }
         let registered = self.view.registered.clone();
+        let is_shared = |key: &String| key.starts_with("policy/") || key.starts_with("group/");
+        if !changed.iter().any(is_shared) {
+            for key in &changed {
+                if let Some(entry) = registered.get(key.as_str()) {
+                    self.settle_one(key, entry)?;
+                }
+            }
+            return Ok(());
+        }
         // A policy that changed changes the groups that have it, and those their users.
         let groups = registered.iter().filter(|(_, entry)| matches!(entry.record, IdentityRecord::Group(_)));
         for (key, group) in groups {

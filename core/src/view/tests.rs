@@ -179,6 +179,60 @@ fn a_manifest_that_changed_leaves_nothing_behind() {
 }
 
 #[test]
+fn identities_are_gathered_alike_from_events_and_rows() {
+    use crate::judge::tests::layers::{document, organization, role};
+    use crate::registry::{Group, Issuer, JwksSource, ManagedPolicy};
+    play(async |scene| {
+        let mut manifest = crate::scene::manifest();
+        let policy = |name: &str, action: &str| ManagedPolicy {
+            name: name.to_owned(),
+            path: "/".to_owned(),
+            document: document("Allow", action, json!({})),
+        };
+        let account = &mut manifest.accounts[0];
+        account.policies = vec![policy("a", "kms:List*"), policy("limit", "kms:*")];
+        account.groups = vec![Group {
+            name: "readers".to_owned(),
+            path: "/".to_owned(),
+            managed_policies: vec!["a".to_owned()],
+            ..Group::default()
+        }];
+        account.users[1].groups = vec!["readers".to_owned()];
+        account.users[2].permissions_boundary = Some("limit".to_owned());
+        account.roles =
+            vec![role("App"), crate::registry::Role { managed_policies: vec!["a".to_owned()], ..role("Web") }];
+        account.issuers = vec![Issuer {
+            url: "https://idp.example.com".to_owned(),
+            client_ids: vec!["c".to_owned()],
+            jwks: JwksSource::Given(r#"{"keys":[]}"#.to_owned()),
+        }];
+        manifest.organizations = vec![organization()];
+        scene.region.declare(&manifest).await.unwrap();
+        agree(&scene);
+        let before = described(&scene.region.view());
+        manifest.accounts[0].policies[0] = policy("a", "kms:Describe*");
+        scene.region.declare(&manifest).await.unwrap();
+        agree(&scene);
+        let after = described(&scene.region.view());
+        let changed: Vec<_> =
+            after.iter().filter(|(name, text)| before[*name] != **text).map(|(name, _)| name).collect();
+        assert_eq!(changed, ["identities", "registered", "revision", "roles"]);
+        manifest.accounts[0].roles[0].path = "/other/".to_owned();
+        manifest.organizations[0].accounts[1].parent = "ou-1".to_owned();
+        scene.region.declare(&manifest).await.unwrap();
+        agree(&scene);
+        let revision = scene.region.revision();
+        scene.region.declare(&manifest).await.unwrap();
+        assert_eq!(scene.region.revision(), revision, "what is there already was written again");
+        scene.region.declare(&crate::scene::manifest()).await.unwrap();
+        agree(&scene);
+        let view = scene.region.view();
+        assert!(view.roles.is_empty() && view.memberships.is_empty() && view.issuers.is_empty());
+        assert_eq!(view.unique_ids.len(), view.identities.len());
+    });
+}
+
+#[test]
 fn a_row_without_its_key_is_refused() {
     play(async |scene| {
         let key = scene.key(json!({})).await;

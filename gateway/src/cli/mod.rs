@@ -5,6 +5,7 @@ mod apply;
 mod audit;
 mod check_config;
 mod key;
+mod policy;
 mod region;
 mod serve;
 
@@ -45,6 +46,8 @@ enum Command {
     Key(key::Arguments),
     /// Look after the audit log
     Audit(audit::Arguments),
+    /// Try policies offline, before they are put anywhere
+    Policy(policy::Arguments),
 }
 
 /// Does what the process's arguments ask for. Wrong arguments end the process with code 2.
@@ -57,6 +60,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Get(arguments)) => apply::get(&arguments),
         Some(Command::Key(arguments)) => key::run(&arguments),
         Some(Command::Audit(arguments)) => audit::run(&arguments),
+        Some(Command::Policy(arguments)) => policy::run(&arguments),
         Some(Command::Serve(arguments)) => serve(arguments),
         None => serve(arguments.serve),
     }

@@ -9,6 +9,7 @@ use kms_core::entry::{Entry, Service as Called};
 use kms_core::operation::Effect;
 use kms_core::request::Asked;
 use kms_core::session::{self, AssumeRole, Granted, SessionError};
+use kms_core::view::RegionView;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
@@ -116,19 +117,39 @@ impl Worker {
         let Some(_permit) = self.shared.admission.admit(Effect::Read) else {
             return self.too_many(entry, &KmsError::Overloaded, arrived);
         };
-        let granted = query::assume_role(form).and_then(|request| {
-            entry.asked_sts(recorded(&request));
-            session::assume_role(&self.shared.region.view(), asked, &request, &mut entry)
-        });
-        let issued = match granted {
-            Ok(granted) => self.issued(granted, self.deadline(arrived, Effect::Read)).await,
+        let issued = match query::assume_role(form) {
+            Ok(request) => {
+                entry.asked_sts(recorded(&request));
+                let decide = |view: &RegionView| session::assume_role(view, asked, &request, &mut entry);
+                self.decided_and_issued(decide, arrived).await
+            }
             Err(error) => Err(error),
         };
         self.ended("AssumeRole", issued, entry, arrived).await
     }
 
+    /// Issues the session that `decide` grants; when the region has moved on meanwhile, what it grants must be the same
+    /// still, so that nothing is handed out by a trust policy that was revoked before the answer.
+    pub(super) async fn decided_and_issued(
+        &self,
+        mut decide: impl FnMut(&RegionView) -> Result<Granted, SessionError>,
+        arrived: &Arrived,
+    ) -> Result<AssumedRole, SessionError> {
+        let view = || self.shared.region.coherent_view().map_err(|_| SessionError::Internal);
+        let before = view()?;
+        let granted = decide(&before)?;
+        let claims = granted.claims.clone();
+        let issued = self.issued(granted, self.deadline(arrived, Effect::Read)).await?;
+        let now = view()?;
+        if now.revision == before.revision || decide(&now)?.claims == claims {
+            Ok(issued)
+        } else {
+            Err(SessionError::Unavailable)
+        }
+    }
+
     /// Issues a session: its claims hidden, its token signed, its secret made, each in the HSM.
-    pub(super) async fn issued(&self, granted: Granted, deadline: Instant) -> Result<AssumedRole, SessionError> {
+    async fn issued(&self, granted: Granted, deadline: Instant) -> Result<AssumedRole, SessionError> {
         let Granted { claims, duration, arn, id } = granted;
         let region = &self.shared.region;
         let token_id = Uuid::new_v4().simple().to_string();

@@ -67,11 +67,9 @@ impl Worker {
             return self.too_many(entry, &error, arrived);
         }
         entry.asked_sts(recorded(&request));
-        let granted = session::assume_role_with_web_identity(&view, &asked, &request, &identity, &mut entry);
-        let mut issued = match granted {
-            Ok(granted) => self.issued(granted, self.deadline(arrived, Effect::Read)).await,
-            Err(error) => Err(error),
-        };
+        let decide =
+            |view: &RegionView| session::assume_role_with_web_identity(view, &asked, &request, &identity, &mut entry);
+        let mut issued = self.decided_and_issued(decide, arrived).await;
         if let Ok(role) = &mut issued {
             role.web_identity = Some(WebIdentityAnswer {
                 subject: identity.subject,

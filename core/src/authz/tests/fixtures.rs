@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::super::grant::{Constraints, ContextConstraint, Operations};
-use super::super::{Decision, Document, Grant, Kind, Policies, Principal, Question, Reason, decide, endpoint_allows};
+use super::super::{
+    Decision, Document, Grant, Kind, Layer, Policies, Principal, Question, Reason, Said, decide, endpoint_allows, hear,
+};
 use super::{facts, folder};
 use crate::clock::Timestamp;
 
@@ -109,7 +111,32 @@ fn answer(documents: &Json, case: &Json) -> Decision {
     };
     let decision = decide(&question, &policies);
     check_endpoint(&question, &policies, &decision);
+    check_hearings(&question, &policies, &decision);
     decision
+}
+
+/// What every layer is told to have said fits the decision.
+fn check_hearings(question: &Question<'_>, policies: &Policies<'_>, decision: &Decision) {
+    let hearings = hear(question, policies);
+    let denying: Vec<_> = hearings.iter().filter(|one| matches!(one.said, Said::Denies(_))).collect();
+    assert!(
+        decision.explicit_denies.iter().eq(denying.iter().map(|one| one.layer)) || denying.len() > 1,
+        "{hearings:?}"
+    );
+    for reason in std::iter::once(&decision.decided_by).chain(&decision.together_with) {
+        let of_layer = || hearings.iter().filter(|one| one.layer == reason.layer());
+        let told = |said: &Said| match (reason, said) {
+            (Reason::Silence { layer: Layer::Key }, _) => true,
+            (Reason::Silence { .. }, said) => *said == Said::Silent,
+            // Grants are heard by how well they fit, and decided in their order.
+            (Reason::Grant { .. }, said) => matches!(said, Said::Allows(Reason::Grant { .. }, _)),
+            (Reason::Root { .. }, _) => true,
+            (reason, Said::Denies(found) | Said::Allows(found, _)) => found == reason,
+            _ => false,
+        };
+        assert!(of_layer().any(|one| told(&one.said)), "{reason:?} is not among {hearings:?}");
+    }
+    assert!(hearings.iter().all(|one| one.missed.is_empty() || one.said == Said::Silent));
 }
 
 /// The endpoint's layer asked alone never contradicts the whole decision.

@@ -17,10 +17,12 @@ use crate::key::record::{
 };
 use crate::principals::{self, Directory};
 use crate::registry::{
-    AccessKey, Account, ControlPolicyKind, Group, Issuer, ManagedPolicy, NamedPolicy, Organization, Role, User,
+    AccessKey, Account, ControlPolicyKind, Group, Issuer, JwksSource, ManagedPolicy, NamedPolicy, Organization, Role,
+    User,
 };
 use crate::store::{RowKey, Table};
 use crate::view::Credential;
+use crate::view::IssuerKeys;
 use crate::view::identity::row;
 
 impl Declaration<'_> {
@@ -121,6 +123,10 @@ impl Declaration<'_> {
     fn issuer(&mut self, account: AccountId, issuer: &Issuer) {
         let Issuer { url, client_ids, jwks } = issuer.clone();
         let key = row::issuer(account, &url);
+        if let JwksSource::Url(url) = &jwks {
+            // Keys that were fetched stay as long as someone declares where from.
+            self.declared.insert(IssuerKeys::row(url));
+        }
         self.register(key, IdentityRecord::Issuer(IssuerRecord { account, url, client_ids, jwks }));
     }
 
@@ -250,11 +256,6 @@ impl Declaration<'_> {
         record.check().map_err(malformed)?;
         self.register(row::organization(&organization.id), IdentityRecord::Organization(record));
         Ok(())
-    }
-
-    /// Whether a record is one that the manifest must name, or else it goes.
-    pub(super) fn is_declarable(&self, record: &IdentityRecord) -> bool {
-        !matches!(record, IdentityRecord::IssuerKeys(_))
     }
 
     fn require_policies(
