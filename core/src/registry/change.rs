@@ -81,7 +81,8 @@ pub fn changes(before: &Manifest, after: &Manifest) -> Vec<Change> {
             Some(known) => found.push(change(Sign::Changed, thing, differing(&known.own, &thing.own))),
         }
     }
-    let gone = before.iter().filter(|thing| !thing.names().is_some_and(|names| kept.contains_key(&names)));
+    // What was never named was never made.
+    let gone = before.iter().filter(|thing| thing.names().is_some_and(|names| !kept.contains_key(&names)));
     found.extend(gone.map(|thing| change(Sign::Removed, thing, Vec::new())));
     found
 }

@@ -221,6 +221,16 @@ fn each_fault_of_an_identity_names_its_line() {
             ),
             "m.toml:15:38: Policy statement must contain resources. (neither Resource nor NotResource)",
         ),
+    ];
+    for (text, expected) in table {
+        assert_eq!(faults(&with_documents(&text)).join("\n"), expected, "{text}");
+    }
+}
+
+#[test]
+fn each_fault_of_a_role_names_its_line() {
+    let role = "[[account]]\nid = \"222233334444\"\n[[account.role]]\nname = \"r\"\n";
+    let table = [
         (
             role.to_owned(),
             "m.toml:13:1: `trust_policy` (JSON text) or `trust_policy_file` is missing in [account.role]",
@@ -232,7 +242,7 @@ fn each_fault_of_an_identity_names_its_line() {
         (
             format!("{role}trust_policy = {{trust}}")
                 .replace("[[account.role]]", "[[account.issuer]]\nurl = \"https://a\"\n[[account.role]]"),
-            "m.toml:13:1: `client_ids` is missing in [account.issuer]\nm.toml:13:1: `client_ids` must be 1 to 100\nm.toml:13:1: an issuer needs `jwks_file` or `jwks_url`",
+            "m.toml:13:1: `client_ids` is missing in [account.issuer]\nm.toml:13:1: `client_ids` must be 1 to 100\nm.toml:13:1: an issuer needs `jwks_file`, `jwks` or `jwks_url`",
         ),
         (
             format!(

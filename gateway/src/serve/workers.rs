@@ -21,6 +21,8 @@ pub(super) struct Workers {
     /// Starts the worker of this number; a worker that replaces one that died counts on.
     start: Box<dyn Fn(usize) -> Worker + Send + Sync>,
     next: AtomicUsize,
+    /// Whose turn it is among those that are equally busy.
+    turn: AtomicUsize,
 }
 
 struct Worker {
@@ -55,13 +57,17 @@ impl Workers {
             Worker { arrivals, arbiter, load: Arc::default() }
         };
         let all = (0..count).map(&start).collect();
-        Self { all: Mutex::new(all), start: Box::new(start), next: AtomicUsize::new(count) }
+        Self { all: Mutex::new(all), start: Box::new(start), next: AtomicUsize::new(count), turn: AtomicUsize::new(0) }
     }
 
-    /// Hands a connection to the worker that has the fewest.
+    /// Hands a connection to the worker that has the fewest; to each in turn where several have.
     pub(super) fn hand(&self, tcp: TcpStream, shell: Arc<Shell>, seat: OwnedSemaphorePermit) {
         let mut all = self.lock();
-        let Some(worker) = all.iter_mut().min_by_key(|worker| Arc::strong_count(&worker.load)) else { return };
+        let (count, turn) = (all.len(), self.turn.fetch_add(1, Ordering::Relaxed));
+        let busy = |(index, worker): &(usize, &mut Worker)| {
+            (Arc::strong_count(&worker.load), (index + count - turn % count) % count)
+        };
+        let Some((_, worker)) = all.iter_mut().enumerate().min_by_key(busy) else { return };
         let arrival = Arrival { tcp, shell, _load: worker.load.clone(), _seat: seat };
         if let Err(back) = worker.arrivals.send(arrival) {
             tracing::error!("a worker has died; another takes its place");
