@@ -95,7 +95,7 @@ async fn request(admin: &Client, spec: &Spec) -> Value {
     let alias = scene.alias().await;
     let mut request = scene.request(spec.name).await;
     let mut set = |member: &str, value: Value| request[member] = value;
-    let constraints = json!({"EncryptionContextSubset": {"purpose": "scene"}, "SourceArn": "arn:aws:s3:::bucket"});
+    let constraints = json!({"EncryptionContextSubset": {"purpose": "scene"}, "SourceArn": "arn:aws:sqs:us-east-1:111122223333:queue"});
     match spec.name {
         "CreateKey" => {
             set("BypassPolicyLockoutSafetyCheck", true.into());
