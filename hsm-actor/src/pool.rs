@@ -244,17 +244,27 @@ impl Pool {
         // Between choosing and admitting another thread may take the permit, or a slow command the slot; each round then
         // chooses anew.
         for _ in 0..=self.slots.len() {
-            let has_slow = |one: &Arc<Incarnation>| one.life.held(Class::Slow) > 0;
-            let (slow, free): (Vec<_>, Vec<_>) = self.healthy(avoid).partition(has_slow);
-            let any_free = !free.is_empty();
-            let candidates = if any_free { free } else { slow };
-            if candidates.is_empty() {
+            let (mut any, mut any_free) = (false, false);
+            let mut best: Option<((bool, usize), Arc<Incarnation>)> = None;
+            for one in self.healthy(avoid) {
+                let has_slow = one.life.held(Class::Slow) > 0;
+                any = true;
+                any_free |= !has_slow;
+                let rank = (has_slow, one.life.in_flight());
+                let has_room = one.life.held(Class::Quick) < max;
+                if has_room && best.as_ref().is_none_or(|(least, _)| rank < *least) {
+                    best = Some((rank, one));
+                }
+            }
+            if !any {
                 return Err(self.why_none(avoid));
             }
-            let with_room = candidates.into_iter().filter(|one| one.life.held(Class::Quick) < max);
-            let best = with_room.min_by_key(|one| one.life.in_flight()).ok_or(NoSlot::Full)?;
+            let ((has_slow, _), best) = best.ok_or(NoSlot::Full)?;
+            if has_slow && any_free {
+                return Err(NoSlot::Full);
+            }
             let ticket = best.life.admit(Class::Quick, max);
-            if let Some(ticket) = ticket.filter(|_| !any_free || !has_slow(&best)) {
+            if let Some(ticket) = ticket.filter(|_| !any_free || best.life.held(Class::Slow) == 0) {
                 return Ok((best, ticket));
             }
         }
