@@ -38,14 +38,27 @@ impl Write for Vec<u8> {
     }
 }
 
-/// An object that is being written. Names are not looked at: a repeated one is written twice.
+/// An object that is being written. Names are not compared: a repeated one is written twice.
 pub(crate) struct Object<'a> {
     to: &'a mut Vec<u8>,
     is_empty: bool,
 }
 
 impl Object<'_> {
-    pub(crate) fn member(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
+    /// A member with a name of ours, in which nothing needs an escape.
+    pub(crate) fn member(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+        debug_assert!(!name.bytes().any(needs_escape), "{name}");
+        // Room for what is around the name, and for a short value: most members then grow the buffer once at most.
+        self.to.reserve(name.len() + 64);
+        let is_first = std::mem::take(&mut self.is_empty);
+        self.to.extend_from_slice(if is_first { b"\"" } else { b",\"" });
+        self.to.extend_from_slice(name.as_bytes());
+        self.to.extend_from_slice(b"\":");
+        write(self.to);
+    }
+
+    /// A member with any name.
+    pub(crate) fn named(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) {
         if !std::mem::take(&mut self.is_empty) {
             self.to.push(b',');
         }
@@ -54,18 +67,18 @@ impl Object<'_> {
         write(self.to);
     }
 
-    pub(crate) fn text(&mut self, name: &str, value: &str) {
+    pub(crate) fn text(&mut self, name: &'static str, value: &str) {
         self.member(name, |to| to.text(value));
     }
 
-    pub(crate) fn optional_text(&mut self, name: &str, value: Option<&impl AsRef<str>>) {
+    pub(crate) fn optional_text(&mut self, name: &'static str, value: Option<&impl AsRef<str>>) {
         if let Some(value) = value {
             self.text(name, value.as_ref());
         }
     }
 
     /// A member whose value is JSON already.
-    pub(crate) fn json(&mut self, name: &str, json: &str) {
+    pub(crate) fn json(&mut self, name: &'static str, json: &str) {
         self.member(name, |to| to.extend_from_slice(json.as_bytes()));
     }
 }
@@ -134,7 +147,7 @@ mod tests {
         fn what_is_written_reads_back(name: String, texts: Vec<String>, count: u64) {
             let mut json = Vec::new();
             json.object(|outer| {
-                outer.member(&name, |to| to.list(&texts, |text, to| to.text(text)));
+                outer.named(&name, |to| to.list(&texts, |text, to| to.text(text)));
                 outer.member("inner", |to| to.object(|inner| inner.optional_text("none", None::<&String>)));
                 outer.json("count", &count.to_string());
             });

@@ -249,7 +249,7 @@ impl Kannuki<'_> {
                 ours.member("context", |to| {
                     to.object(|context| {
                         for (key, values) in &self.context {
-                            context.member(key, |to| to.list(values, |value, to| to.text(value)));
+                            context.named(key, |to| to.list(values, |value, to| to.text(value)));
                         }
                     });
                 });
