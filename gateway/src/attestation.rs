@@ -42,6 +42,16 @@ pub enum Algorithm {
     EdDsa,
 }
 
+impl Algorithm {
+    /// As settings and tokens have it (RFC 7518, RFC 8037).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+}
+
 /// A key that may attest, as settings have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trusted {
@@ -63,7 +73,7 @@ pub struct Trusted {
 pub enum KeyError {
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
-    #[error("is not a public key for {0:?} in PEM")]
+    #[error("is not a public key for {} in PEM", .0.name())]
     Format(Algorithm),
 }
 

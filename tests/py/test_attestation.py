@@ -216,6 +216,6 @@ def test_check_config_reads_the_keys(attested, folder):
         (folder / f"{edge}.pem").write_bytes((attested.config.parent / f"{edge}.pem").read_bytes())
     assert check().returncode == 0, check().stdout
     (folder / "side.pem").write_bytes((folder / "edge.pem").read_bytes())
-    assert (check().returncode, "side.pem: is not a public key for EdDsa in PEM" in check().stdout) == (1, True)
+    assert (check().returncode, "side.pem: is not a public key for EdDSA in PEM" in check().stdout) == (1, True)
     (folder / "side.pem").unlink()
     assert (check().returncode, "side.pem: cannot be read" in check().stdout) == (1, True)

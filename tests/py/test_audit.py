@@ -16,10 +16,7 @@ from scenes import CONTEXT, PLAINTEXT, Scene, ask, table
 from signing import call
 
 OPERATIONS = sorted(row["operation"] for row in table("authorization.tsv"))
-READ_ONLY = {
-    "DescribeKey", "ListKeys", "ListAliases", "ListGrants", "ListRetirableGrants", "ListResourceTags", "ListKeyPolicies",
-    "GetKeyPolicy", "Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateRandom",
-}  # fmt: skip
+READ_ONLY = {row["operation"] for row in table("effects.tsv") if row["effect"] == "read"}
 
 
 class Said:
