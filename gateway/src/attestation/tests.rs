@@ -200,7 +200,7 @@ fn keys_that_are_none() {
         std::fs::write(&path, text).unwrap();
         let wrong = Attestations::load(&[trusted("edge", &path, algorithm, "public")], REGION, Timestamp(0));
         let (named, error) = wrong.unwrap_err();
-        assert_eq!((named, error.to_string()), (path, format!("is not a public key for {algorithm:?} in PEM")));
+        assert_eq!((named, error.to_string()), (path, format!("is not a public key for {} in PEM", algorithm.name())));
     }
     let absent = edges.folder.path().join("absent.pem");
     let wrong = Attestations::load(&[trusted("edge", &absent, Algorithm::Es256, "public")], REGION, Timestamp(0));

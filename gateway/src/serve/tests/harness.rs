@@ -34,6 +34,15 @@ pub(super) fn certificate() -> Certificate {
     }
 }
 
+/// Waits until that many handshakes are counted as failed: they are counted after the client has seen the end.
+pub(super) fn handshakes_failed(metrics: &Metrics, count: u64) {
+    let give_up = Instant::now() + Duration::from_secs(5);
+    while metrics.tls_handshakes_failed.value() < count && Instant::now() < give_up {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert_eq!(metrics.tls_handshakes_failed.value(), count);
+}
+
 /// Answers by path.
 #[derive(Clone)]
 pub(super) struct Echo {
