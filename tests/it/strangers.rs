@@ -251,7 +251,11 @@ fn request(operation: &str, key: &str, blob: &str, alias: &str, grant: &str) -> 
             json!({"Policy": document([allow(&root, "kms:*")]), "BypassPolicyLockoutSafetyCheck": true})
         }
         "GetKeyPolicy" => json!({"PolicyName": "default"}),
-        "CreateGrant" => json!({"GranteePrincipal": arn("partner"), "Operations": ["Encrypt"]}),
+        // Each grants to its own: what the owner grants to the stranger would show, and should.
+        "CreateGrant" => {
+            let grantee = if key.contains(ACCOUNT) { "nobody" } else { "partner" };
+            json!({"GranteePrincipal": arn(grantee), "Operations": ["Encrypt"]})
+        }
         "RetireGrant" | "RevokeGrant" => json!({"GrantId": grant}),
         "DescribeKey" | "EnableKey" | "DisableKey" | "CancelKeyDeletion" | "ListGrants" | "ListKeyPolicies"
         | "ListResourceTags" | "GetPublicKey" => json!({}),
