@@ -99,8 +99,7 @@ impl Service for Door {
     /// record even when the client has gone.
     fn answer(&self, arrived: Arrived) -> LocalBoxFuture<'static, Answer> {
         let Some(Open { worker, gateway }) = self.open.clone() else { return ready(wire::internal()).boxed_local() };
-        let spec = wire::operation(arrived.headers.iter()).and_then(operation::find);
-        if let Some(answer) = spec.and_then(|spec| worker.shed(spec, &arrived)) {
+        if let Some(answer) = worker.shed(&arrived) {
             return ready(answer).boxed_local();
         }
         let reply = gateway.send(Ask(arrived));
@@ -192,8 +191,14 @@ impl Worker {
     /// Turns a request away when its class has as much as it takes, before its signature is checked: under overload each
     /// refusal takes from what was let in. It takes no permit, so it cannot keep anybody out; as its caller is not known
     /// it is counted and has no record.
-    fn shed(&self, spec: &Spec, arrived: &Arrived) -> Option<Answer> {
-        if !self.shared.admission.is_full(spec.effect) {
+    fn shed(&self, arrived: &Arrived) -> Option<Answer> {
+        let admission = &self.shared.admission;
+        // Only then is it worth a look at what is asked for, which is looked at again by whoever answers.
+        if !admission.is_full(Effect::Read) && !admission.is_full(Effect::Write) {
+            return None;
+        }
+        let spec = wire::operation(arrived.headers.iter()).and_then(operation::find)?;
+        if !admission.is_full(spec.effect) {
             return None;
         }
         let (answer, code) = spelled(&KmsError::Overloaded);
